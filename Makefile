@@ -1,0 +1,32 @@
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check up down lock
+
+BIN := .venv/bin
+
+help:  ## List the commands
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
+
+setup:  ## Make .venv from the lock files
+	@infra/setup.sh
+
+demo: setup  ## Simulate, validate, train, judge, register, serve and predict
+	@$(BIN)/cascada demo
+
+test: setup  ## Run the tests
+	@$(BIN)/pytest
+
+check: setup  ## Lint, types, import contracts and doctests
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/pytest -q --doctest-modules cascada models --override-ini addopts=
+
+up: setup  ## Start Prefect, MLflow and the service of the champion
+	@$(BIN)/cascada up
+
+down:  ## Stop what `make up`, `make demo` or `cascada` started
+	@$(BIN)/cascada down
+
+lock:  ## Compile the lock files anew
+	@infra/lock.sh

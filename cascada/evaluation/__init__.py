@@ -1,0 +1,1 @@
+"""Judging: predictions, metrics with intervals, figures and gates."""

@@ -1,0 +1,1 @@
+"""Air-shower physics: primaries, columns, parametric showers and observables."""

@@ -1,0 +1,97 @@
+"""Every column of the shower table, once: type, unit, range, role; and the units that files may bring."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cascada.errors import SourceError, nearest
+
+Role = Literal["id", "group", "label", "observable"]
+Floats = NDArray[np.float64]
+
+SCHEMA_VERSION = 1
+"""Version of the shower table: raised when a column, a unit or a meaning changes."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the shower table.
+
+    Attributes
+    ----------
+    dtype
+        NumPy name of the stored type.
+    unit
+        Canonical unit; "1" for counts, "" where none applies.
+    minimum, maximum
+        Physical range, inclusive; rows outside go to quarantine.
+    """
+
+    name: str
+    dtype: Literal["int64", "float32", "str"]
+    unit: str
+    role: Role
+    minimum: float = -math.inf
+    maximum: float = math.inf
+    description: str = ""
+
+
+COLUMNS = {
+    column.name: column
+    for column in (
+        Column("shower_id", "int64", "", "id", description="unique within a snapshot"),
+        Column("group_id", "int64", "", "group", description="rows of one group never stand on both sides of a split"),
+        Column("primary", "str", "", "label", description="name in cascada.physics.primaries"),
+        Column("energy_eev", "float32", "EeV", "observable", 0.99, 320.0, "primary energy"),
+        Column("zenith_deg", "float32", "deg", "observable", 0.0, 60.001, "zenith angle of the shower axis"),
+        Column("n_mu", "float32", "1", "observable", 1.0, 1e12, "muons at ground"),
+        Column("n_em", "float32", "1", "observable", 1.0, 1e14, "photons, electrons and positrons at ground"),
+        Column("xmax_g_cm2", "float32", "g/cm2", "observable", 400.0, 1600.0, "slant depth of the shower maximum"),
+    )
+}
+"""The shower table, in order."""
+
+COUNTS = ("n_mu", "n_em")
+OBSERVABLES = tuple(c.name for c in COLUMNS.values() if c.role == "observable")
+
+_FACTORS = {
+    "energy_eev": {"EeV": 1.0, "PeV": 1e-3, "TeV": 1e-6, "GeV": 1e-9, "eV": 1e-18},
+    "zenith_deg": {"deg": 1.0, "rad": 180.0 / math.pi},
+    "n_mu": {"1": 1.0},
+    "n_em": {"1": 1.0},
+    "xmax_g_cm2": {"g/cm2": 1.0, "kg/m2": 0.1, "g/cm2 vertical": 1.0},
+}
+
+
+def to_canonical(name: str, values: Floats, unit: str, *, zenith_deg: Floats) -> Floats:
+    """Convert a column of a file to its canonical unit.
+
+    Parameters
+    ----------
+    name
+        Canonical column.
+    values
+        Shape (n,), in `unit`.
+    unit
+        One of the units known for the column. ``g/cm2 vertical`` is a depth along the vertical: divided by
+        cos(zenith) it becomes the slant depth of a flat atmosphere (better than 1 % up to 60 degrees).
+    zenith_deg
+        Shape (n,), degrees; used for vertical depths only.
+
+    Raises
+    ------
+    SourceError
+        If the unit is not one of the column's.
+    """
+    factors = _FACTORS[name]
+    if unit not in factors:
+        raise SourceError(
+            f"column {name!r} cannot be read in unit {unit!r}", expected=", ".join(factors), hint=nearest(unit, factors)
+        )
+    converted = values * factors[unit]
+    return converted / np.cos(np.radians(zenith_deg)) if unit.endswith("vertical") else converted

@@ -1,0 +1,107 @@
+"""Physics features of a shower, each a named function of the observables; the only inputs that models see.
+
+Every function takes the observables as a mapping from column name to a float64 array of shape (n,) and returns
+shape (n,). Training, evaluation and the service call the same functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cascada.errors import ConfigError, nearest
+from cascada.physics.showers import GROUND_DEPTH_G_CM2, NUCLEI, universal_em_profile
+
+Floats = NDArray[np.float64]
+Observables = Mapping[str, Floats]
+
+_PROTON = NUCLEI["p"]
+
+
+def lg_energy(shower: Observables) -> Floats:
+    """lg(E / 10 EeV)."""
+    return np.log10(shower["energy_eev"] / 10.0)
+
+
+def sec_zenith(shower: Observables) -> Floats:
+    """sec(zenith) - 1: the extra atmosphere of an inclined shower, in vertical atmospheres."""
+    return 1.0 / np.cos(np.radians(shower["zenith_deg"])) - 1.0
+
+
+def mean_proton_xmax(shower: Observables) -> Floats:
+    """<Xmax> of protons, g/cm2: a straight line in lg E through the mean depths of QGSJetII-04 (arXiv:1305.2331)."""
+    return 790.7 + 54.4 * lg_energy(shower)
+
+
+def muon_residual(shower: Observables) -> Floats:
+    """ln N_mu minus its mean for protons of the same energy and zenith (Heitler-Matthews, see `showers`)."""
+    tilt = sec_zenith(shower)
+    expected = (
+        _PROTON.muon_constant
+        + _PROTON.muon_energy * np.log(shower["energy_eev"] / 10.0)
+        + _PROTON.muon_sec * tilt
+        + _PROTON.muon_sec2 * tilt**2
+    )
+    return np.log(shower["n_mu"]) - expected
+
+
+def em_residual(shower: Observables) -> Floats:
+    """ln N_em minus the universal profile of a mean proton shower of the same energy and zenith."""
+    distance = GROUND_DEPTH_G_CM2 * (1.0 + sec_zenith(shower)) - mean_proton_xmax(shower)
+    profile = universal_em_profile(distance, _PROTON.em_r, _PROTON.em_l)
+    return np.log(shower["n_em"] / (_PROTON.em_size * shower["energy_eev"])) - profile
+
+
+def xmax_residual(shower: Observables) -> Floats:
+    """Xmax minus <Xmax> of protons of the same energy, in 100 g/cm2."""
+    return (shower["xmax_g_cm2"] - mean_proton_xmax(shower)) / 100.0
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A feature and the columns of the shower table that it is computed from."""
+
+    compute: Callable[[Observables], Floats]
+    columns: tuple[str, ...]
+
+
+FEATURES = {
+    "lg_energy": Feature(lg_energy, ("energy_eev",)),
+    "sec_zenith": Feature(sec_zenith, ("zenith_deg",)),
+    "muon_residual": Feature(muon_residual, ("energy_eev", "zenith_deg", "n_mu")),
+    "em_residual": Feature(em_residual, ("energy_eev", "zenith_deg", "n_em")),
+    "xmax_residual": Feature(xmax_residual, ("energy_eev", "xmax_g_cm2")),
+}
+
+
+def find_feature(name: str) -> Feature:
+    """Look a feature up by name.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such feature.
+    """
+    try:
+        return FEATURES[name]
+    except KeyError:
+        raise ConfigError(f"unknown feature {name!r}", hint=nearest(name, FEATURES)) from None
+
+
+def required_columns(features: Sequence[str]) -> tuple[str, ...]:
+    """List the columns that features are computed from, sorted."""
+    return tuple(sorted({column for name in features for column in find_feature(name).columns}))
+
+
+def feature_matrix(shower: Observables, features: Sequence[str]) -> NDArray[np.float32]:
+    """Compute features: shape (n, number of features), float32 as the model takes them.
+
+    Raises
+    ------
+    ConfigError
+        If a feature is unknown.
+    """
+    return np.stack([find_feature(name).compute(shower) for name in features], axis=1).astype(np.float32)

@@ -1,0 +1,194 @@
+"""The local platform: Prefect, MLflow and the prediction service as plain processes of this machine.
+
+Every server is started once, in a session of its own, and noted in ``.cascada/servers.json`` with the process's start
+time, so that only what was started here is ever stopped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import httpx
+import psutil
+from pydantic import BaseModel, ConfigDict
+
+from cascada.errors import PlatformError
+from cascada.settings import Settings
+
+
+class Server(BaseModel):
+    """A server that was started here.
+
+    Attributes
+    ----------
+    url
+        Address of its front page.
+    started
+        Start time of the process as the kernel gives it: with the pid, its identity.
+    what
+        What it serves, for `status`: empty for Prefect and MLflow, the model version for the service.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    url: str
+    pid: int
+    started: float
+    log: Path
+    what: str = ""
+
+    def process(self) -> psutil.Process | None:
+        """Find the running process; None if it has ended."""
+        try:
+            process = psutil.Process(self.pid)
+            alive = process.create_time() == self.started and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return None
+        return process if alive else None
+
+
+def _registry(settings: Settings) -> Path:
+    return settings.home / "servers.json"
+
+
+def running(settings: Settings) -> dict[str, Server]:
+    """List the servers started here that still run, by name."""
+    path = _registry(settings)
+    entries = json.loads(path.read_text()) if path.exists() else []
+    servers = [Server.model_validate(entry) for entry in entries]
+    return {server.name: server for server in servers if server.process() is not None}
+
+
+def _remember(settings: Settings, servers: Mapping[str, Server]) -> None:
+    path = _registry(settings)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".writing")
+    partial.write_text(json.dumps([server.model_dump(mode="json") for server in servers.values()], indent=2))
+    partial.rename(path)
+
+
+def _start(
+    settings: Settings, name: str, command: Sequence[str], *, url: str, what: str = "", environment: Mapping[str, str] | None = None
+) -> Server:
+    known = running(settings)
+    if name in known:
+        return known[name]
+    port = int(url.rpartition(":")[2])
+    _require_free(settings.host, port, name)
+    log = settings.home / "logs" / f"{name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+            cwd=settings.home, env=os.environ | dict(environment or {}),
+        )  # fmt: skip
+    server = Server(name=name, url=url, pid=child.pid, started=psutil.Process(child.pid).create_time(), log=log, what=what)
+    _remember(settings, running(settings) | {name: server})
+    return server
+
+
+def _require_free(host: str, port: int, name: str) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise PlatformError(
+                f"port {port}, meant for {name}, is in use",
+                where=f"{host}:{port}",
+                got=str(error),
+                hint=f"stop what listens there, or set CASCADA_{name.upper()}_PORT to a free port",
+            ) from error
+
+
+def wait_until_ready(server: Server, path: str, *, timeout_s: float = 180.0) -> None:
+    """Wait until a server answers 200.
+
+    Raises
+    ------
+    PlatformError
+        If its process ends or the time is over; the last lines of its log are in the message.
+    """
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        try:
+            if httpx.get(server.url + path, timeout=5.0).status_code == httpx.codes.OK:
+                return
+        except httpx.TransportError:
+            pass
+        if server.process() is None:
+            break
+        time.sleep(0.2)
+    tail = server.log.read_text(errors="replace").splitlines()[-8:]
+    raise PlatformError(f"{server.name} did not become ready", where=str(server.log), got="\n            ".join(tail))
+
+
+def start_prefect(settings: Settings) -> Server:
+    """Start the Prefect server, if it does not run yet; returns before it is ready."""
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", settings.host, "--port", str(settings.prefect_port)]
+    return _start(settings, "prefect", command, url=settings.prefect_url)
+
+
+def start_mlflow(settings: Settings) -> Server:
+    """Start the MLflow server over the project's store, if it does not run yet; returns before it is ready."""
+    command = [
+        sys.executable, "-m", "mlflow", "server", "--host", settings.host, "--port", str(settings.mlflow_port),
+        "--workers", "1", "--backend-store-uri", os.environ["MLFLOW_TRACKING_URI"],
+    ]  # fmt: skip
+    return _start(settings, "mlflow", command, url=settings.mlflow_url)
+
+
+def start_service(settings: Settings, bento: Path, *, what: str) -> Server:
+    """Start the service of a Bento; a service of another model version is stopped first."""
+    current = running(settings).get("service")
+    if current is not None and current.what != what:
+        stop(settings, ["service"])
+    command = [
+        sys.executable, "-m", "bentoml", "serve", str(bento), "--host", settings.host, "--port", str(settings.service_port),
+        "--api-workers", "1",
+    ]  # fmt: skip
+    return _start(settings, "service", command, url=settings.service_url, what=what)
+
+
+def stop(settings: Settings, names: Sequence[str] | None = None) -> list[str]:
+    """Stop servers that were started here, with all their children.
+
+    Parameters
+    ----------
+    names
+        Which; all when omitted.
+
+    Returns
+    -------
+    list of str
+        Names of those that ran.
+    """
+    known = running(settings)
+    stopped = [name for name in known if names is None or name in names]
+    for name in stopped:
+        process = known.pop(name).process()
+        if process is not None:
+            _end(process)
+    _remember(settings, known)
+    return stopped
+
+
+def _end(process: psutil.Process) -> None:
+    family = [process, *process.children(recursive=True)]
+    for member in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            member.terminate()
+    _, alive = psutil.wait_procs(family, timeout=10)
+    for member in alive:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            member.kill()
+    psutil.wait_procs(alive, timeout=10)

@@ -1,0 +1,132 @@
+"""A model on disk without pickle, and the predictions it makes.
+
+A bundle is a folder: ``model.onnx`` (standardisation, network and anomaly score in one graph), ``weights.safetensors``,
+``reference_scores.npy`` and ``bundle.json``, which names classes, features, columns, lineage and the hash of every
+other file. Evaluation and service predict through this module, so that what was judged is what is served.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from cascada.errors import ArtifactError
+from cascada.evaluation.predictions import Predictions, conformal_p_value
+from cascada.physics.observables import feature_matrix, required_columns
+from cascada.repro.fingerprint import file_sha256
+
+SPEC, GRAPH, WEIGHTS, REFERENCE = "bundle.json", "model.onnx", "weights.safetensors", "reference_scores.npy"
+
+
+class Lineage(BaseModel):
+    """Where a bundle came from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    experiment: str
+    run_id: str
+    data_sha256: str
+    split_sha256: str
+    git_commit: str
+    git_dirty: bool
+    data_valid: bool
+
+
+class BundleSpec(BaseModel):
+    """The contents of ``bundle.json``.
+
+    Attributes
+    ----------
+    classes
+        Primaries in the order of the probabilities.
+    reference
+        Primaries that the anomaly score calls normal.
+    features
+        Names in `cascada.physics.observables`, in the order of the graph's input.
+    model, scaling
+        Spec of the network and standardisation, as they were fitted.
+    files
+        SHA-256 of every other file.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    schema_version: int = 1
+    classes: tuple[str, ...]
+    reference: tuple[str, ...]
+    features: tuple[str, ...]
+    model: dict[str, Any]
+    scaling: dict[str, Any]
+    lineage: Lineage
+    files: dict[str, str]
+
+
+class Graph:
+    """An ONNX graph from raw features to probabilities and anomaly scores, on one CPU thread."""
+
+    def __init__(self, path: Path) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+    def run(self, features: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Compute probabilities (n, classes) and anomaly scores (n,) of features (n, features)."""
+        probabilities, score = self._session.run(["probabilities", "anomaly_score"], {"features": features})
+        return np.asarray(probabilities, np.float64), np.asarray(score, np.float64)
+
+
+class Bundle:
+    """A bundle, opened and checked.
+
+    Parameters
+    ----------
+    folder
+        The bundle's folder.
+
+    Raises
+    ------
+    ArtifactError
+        If a file is missing or differs from the hash in ``bundle.json``.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.spec = _read_spec(folder)
+        for name, expected in self.spec.files.items():
+            _check_file(folder / name, expected)
+        self.sha256 = file_sha256(folder / SPEC)
+        self.columns = required_columns(self.spec.features)
+        self._graph = Graph(folder / GRAPH)
+        self._reference = np.load(folder / REFERENCE, allow_pickle=False)
+
+    def predict(self, observables: Mapping[str, NDArray[np.float64]]) -> Predictions:
+        """Predict showers from the columns named in ``columns``, each of shape (n,) in canonical units."""
+        probabilities, score = self._graph.run(feature_matrix(observables, self.spec.features))
+        return Predictions(probabilities, score, conformal_p_value(score, self._reference))
+
+
+def _read_spec(folder: Path) -> BundleSpec:
+    try:
+        return BundleSpec.model_validate_json((folder / SPEC).read_bytes())
+    except FileNotFoundError as error:
+        raise ArtifactError("this folder holds no bundle", where=str(folder), expected=SPEC) from error
+    except (ValidationError, json.JSONDecodeError) as error:
+        raise ArtifactError("the bundle's spec is not valid", where=str(folder / SPEC), got=str(error)) from error
+
+
+def _check_file(path: Path, expected: str) -> None:
+    if not path.exists():
+        raise ArtifactError("a file of the bundle is missing", where=str(path))
+    found = file_sha256(path)
+    if found != expected:
+        raise ArtifactError(
+            "a file of the bundle was altered", where=str(path), expected=f"sha256 {expected}", got=found,
+            hint="fetch the bundle again from the registry",
+        )  # fmt: skip

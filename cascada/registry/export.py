@@ -1,0 +1,74 @@
+"""Writing bundles: the only place that turns a torch network into files."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from cascada.registry.bundle import GRAPH, REFERENCE, SPEC, WEIGHTS, Bundle, BundleSpec, Graph, Lineage
+from cascada.repro.fingerprint import file_sha256
+from cascada.training.scaling import Scaling
+
+
+class _Inference(nn.Module):
+    """Standardisation, network, softmax and anomaly score in one graph."""
+
+    def __init__(self, network: nn.Module, scaling: Scaling) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("mean", torch.tensor(scaling.mean))
+        self.register_buffer("scale", torch.tensor(scaling.scale))
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        x = (features - self.mean) / self.scale
+        reconstruction, logits = self.network(x)
+        return torch.softmax(logits, dim=1), ((reconstruction - x) ** 2).mean(dim=1)
+
+
+def write_bundle(
+    network: nn.Module, *, scaling: Scaling, calibration: NDArray[np.float32], classes: tuple[str, ...],
+    reference: tuple[str, ...], features: tuple[str, ...], model: dict[str, object], lineage: Lineage, folder: Path,
+) -> Bundle:  # fmt: skip
+    """Write a bundle and open it.
+
+    Parameters
+    ----------
+    calibration
+        Raw features of reference showers that the network was not fitted on, shape (m, features): the distribution
+        that p-values are ranked in.
+    folder
+        New or empty folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    _export_graph(_Inference(network, scaling).eval(), len(features), folder / GRAPH)
+    save_file({name: value.contiguous() for name, value in network.state_dict().items()}, folder / WEIGHTS)
+    _, scores = Graph(folder / GRAPH).run(calibration)
+    np.save(folder / REFERENCE, np.sort(scores), allow_pickle=False)
+    spec = BundleSpec(
+        classes=classes, reference=reference, features=features, model=model, scaling=scaling.model_dump(mode="json"),
+        lineage=lineage, files={name: file_sha256(folder / name) for name in (GRAPH, WEIGHTS, REFERENCE)},
+    )  # fmt: skip
+    (folder / SPEC).write_text(spec.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return Bundle(folder)
+
+
+def _export_graph(module: nn.Module, features: int, path: Path) -> None:
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            module, (torch.zeros(2, features),), dynamo=True, verbose=False, input_names=["features"],
+            output_names=["probabilities", "anomaly_score"], dynamic_shapes={"features": {0: torch.export.Dim("n")}},
+        )  # fmt: skip
+    assert program is not None
+    program.model.metadata_props.clear()
+    for node in program.model.graph:  # the exporter notes source paths of this machine on every node
+        node.metadata_props.clear()
+    program.save(str(path))

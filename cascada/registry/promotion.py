@@ -1,0 +1,31 @@
+"""Registering a bundle, and the one way to an alias: a verdict."""
+
+from __future__ import annotations
+
+from cascada.evaluation.gates import Verdict
+from cascada.tracking import models
+from cascada.tracking.models import CHALLENGER, CHAMPION, ModelVersion
+
+
+def register(name: str, *, run_id: str, bundle_sha256: str, tags: dict[str, str]) -> ModelVersion:
+    """Register the bundle of a run as a version of a model; the same bundle is registered once.
+
+    Parameters
+    ----------
+    bundle_sha256
+        Identity of the bundle (`cascada.registry.bundle.Bundle.sha256`).
+    tags
+        Facts to show in the registry.
+    """
+    existing = models.find_by_tag(name, "bundle_sha256", bundle_sha256)
+    if existing is not None:
+        return existing
+    return models.register_version(name, run_id=run_id, folder="bundle", tags=tags | {"bundle_sha256": bundle_sha256})
+
+
+def promote(version: ModelVersion, verdict: Verdict) -> ModelVersion:
+    """Let a verdict decide: champion when it passed, challenger with the reasons when it did not."""
+    reasons = "; ".join(verdict.reasons)
+    models.tag_version(version, {"verdict": "passed" if verdict.passed else "failed", "verdict_reasons": reasons[:4000]})
+    models.set_alias(version, CHAMPION if verdict.passed else CHALLENGER)
+    return models.get_version(version.name, version.version)

@@ -1,0 +1,1 @@
+"""What makes a run reproducible: seeds, fingerprints, environment and manifest. No physics, no MLflow."""

@@ -1,0 +1,109 @@
+"""Where things are: the project's root, its state folder and the addresses of the local platform."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from cascada.errors import PlatformError
+
+# Names and values from each tool's own documentation; every one of them switches a call home off.
+QUIET = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_TELEMETRY_ENABLE_RESOURCE_METRICS": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "GX_ANALYTICS_ENABLED": "false",
+    "DVC_NO_ANALYTICS": "1",
+    "BENTOML_DO_NOT_TRACK": "true",
+}
+
+
+class Settings(BaseSettings):
+    """Settings of the machine, from ``CASCADA_*`` environment variables; never part of an experiment."""
+
+    model_config = SettingsConfigDict(env_prefix="CASCADA_", frozen=True)
+
+    root: Path = Field(description="the project: the git work tree that holds experiments, suites and data")
+    host: str = Field("127.0.0.1", description="address that the local servers bind to")
+    prefect_port: int = Field(4200, ge=1, le=65535)
+    mlflow_port: int = Field(5000, ge=1, le=65535)
+    service_port: int = Field(3000, ge=1, le=65535)
+
+    @property
+    def home(self) -> Path:
+        """Folder of all state that git does not track: databases, artifacts, bundles, logs."""
+        return self.root / ".cascada"
+
+    @property
+    def prefect_url(self) -> str:
+        return f"http://{self.host}:{self.prefect_port}"
+
+    @property
+    def mlflow_url(self) -> str:
+        return f"http://{self.host}:{self.mlflow_port}"
+
+    @property
+    def service_url(self) -> str:
+        return f"http://{self.host}:{self.service_port}"
+
+
+def load_settings(start: Path | None = None) -> Settings:
+    """Read the settings of the project around a folder.
+
+    Parameters
+    ----------
+    start
+        A folder inside the project; the working directory when omitted.
+
+    Raises
+    ------
+    PlatformError
+        If the folder is in no git work tree: a run records the commit it came from.
+    """
+    start = start or Path.cwd()
+    if "CASCADA_ROOT" in os.environ:
+        return Settings()  # type: ignore[call-arg]  # root comes from the environment
+    try:
+        answer = subprocess.run(
+            ["git", "rev-parse", "--show-toplevel"], cwd=start, capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError as error:
+        raise PlatformError("git is not installed", hint="install git; every run records its commit") from error
+    if answer.returncode != 0:
+        raise PlatformError(
+            "this folder is not in a git repository",
+            where=str(start),
+            expected="a git work tree: every run records the commit it came from",
+            got=answer.stderr.strip(),
+            hint="run `git init && git add -A && git commit -m start` here, or change to your project's folder",
+        )
+    return Settings(root=Path(answer.stdout.strip()))
+
+
+def process_environment(settings: Settings) -> dict[str, str]:
+    """List the environment that every process of the platform runs in: quiet, offline, state inside the project."""
+    home = settings.home
+    return QUIET | {
+        "PREFECT_HOME": str(home / "prefect"),
+        "PREFECT_API_URL": f"{settings.prefect_url}/api",
+        "PREFECT_SERVER_UI_API_URL": "/api",
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+        "MLFLOW_TRACKING_URI": f"sqlite:///{home / 'mlflow.db'}",
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "BENTOML_HOME": str(home / "bentoml"),
+        "DVC_SITE_CACHE_DIR": str(home / "dvc-site"),
+        "MPLCONFIGDIR": str(home / "matplotlib"),
+    }
+
+
+def apply_environment(settings: Settings) -> None:
+    """Set the platform's environment in this process; what the user has set already stays."""
+    for name, value in process_environment(settings).items():
+        os.environ.setdefault(name, value)

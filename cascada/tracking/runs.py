@@ -1,0 +1,104 @@
+"""Runs in MLflow: parameters, metrics, data set and files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+
+from cascada.errors import ArtifactError
+
+
+def _experiment_id(client: MlflowClient, name: str, artifacts: Path) -> str:
+    existing = client.get_experiment_by_name(name)
+    if existing is not None:
+        return str(existing.experiment_id)
+    return str(client.create_experiment(name, artifact_location=artifacts.as_uri()))
+
+
+def start_run(experiment: str, *, artifacts: Path, params: Mapping[str, object], tags: Mapping[str, str]) -> str:
+    """Open a run and return its id.
+
+    Parameters
+    ----------
+    experiment
+        Name of the MLflow experiment; created when new.
+    artifacts
+        Folder for the files of new experiments.
+    params, tags
+        Logged at once.
+    """
+    client = MlflowClient()
+    run = client.create_run(_experiment_id(client, experiment, artifacts), tags=dict(tags))
+    client.log_batch(run.info.run_id, params=[Param(key, str(value)) for key, value in params.items()])
+    return str(run.info.run_id)
+
+
+def log_metrics(run_id: str, metrics: Mapping[str, float], *, step: int = 0) -> None:
+    """Log numbers of one step in one batch."""
+    now = 0 if not metrics else _now_ms()
+    MlflowClient().log_batch(run_id, metrics=[Metric(name, value, now, step) for name, value in metrics.items()])
+
+
+def log_history(run_id: str, history: list[dict[str, float]]) -> None:
+    """Log one row of numbers an epoch, all in one batch."""
+    now = _now_ms()
+    rows = [Metric(name, value, now, step) for step, row in enumerate(history) for name, value in row.items()]
+    MlflowClient().log_batch(run_id, metrics=rows)
+
+
+def _now_ms() -> int:
+    import time
+
+    return int(time.time() * 1000)
+
+
+def log_dataset(run_id: str, *, name: str, digest: str, source: str, rows: int) -> None:
+    """Attach the data set with its own full-content digest (MLflow's would look at the first 10,000 rows only)."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    dataset = Dataset(name, digest[:36], "local", source, profile=f'{{"num_rows": {rows}}}')
+    MlflowClient().log_inputs(run_id, datasets=[DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
+
+
+def log_files(run_id: str, path: Path, folder: str | None = None) -> None:
+    """Store a file, or all files of a folder, with a run."""
+    client = MlflowClient()
+    if path.is_dir():
+        client.log_artifacts(run_id, str(path), folder)
+    else:
+        client.log_artifact(run_id, str(path), folder)
+
+
+def set_tags(run_id: str, tags: Mapping[str, str]) -> None:
+    """Set tags of a run."""
+    MlflowClient().log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+
+
+def end_run(run_id: str, *, failed: bool = False) -> None:
+    """Close a run."""
+    MlflowClient().set_terminated(run_id, "FAILED" if failed else "FINISHED")
+
+
+def fetch_files(run_id: str, folder: str, destination: Path) -> Path:
+    """Copy a folder of a run's files to a local folder and return where it is.
+
+    Raises
+    ------
+    ArtifactError
+        If the run or the folder is not in the store.
+    """
+    destination.mkdir(parents=True, exist_ok=True)
+    try:
+        return Path(MlflowClient().download_artifacts(run_id, folder, str(destination)))
+    except (MlflowException, OSError) as error:
+        raise ArtifactError(
+            f"the files {folder!r} of run {run_id} are not in the MLflow store",
+            where=os.environ.get("MLFLOW_TRACKING_URI", ""),
+            got=str(error),
+            hint="train again with --refresh, which ignores cached results",
+        ) from error

@@ -1,0 +1,1 @@
+"""Fitting: data set, scaling and the one place that builds a Trainer."""

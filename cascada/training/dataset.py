@@ -1,0 +1,122 @@
+"""Arrays that a model is fitted and judged on, and batches of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cascada.config import Experiment, SimulatorSource
+from cascada.data.splits import Partition
+from cascada.errors import ConfigError, nearest
+from cascada.physics.observables import feature_matrix, required_columns
+from cascada.physics.primaries import find_primary
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One partition.
+
+    Attributes
+    ----------
+    features
+        Shape (n, features), float32, not yet standardised.
+    labels
+        Class indices, shape (n,), int64.
+    groups
+        Group of each row, shape (n,), int64: the unit of resampling.
+    """
+
+    features: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    groups: NDArray[np.int64]
+
+
+def check_names(experiment: Experiment) -> None:
+    """Check that the features and primaries that an experiment names exist, before anything is computed.
+
+    Raises
+    ------
+    ConfigError
+        If one does not, or every primary is a reference.
+    """
+    required_columns(experiment.features)
+    named = experiment.source.primaries if isinstance(experiment.source, SimulatorSource) else tuple(experiment.source.files)
+    present = {find_primary(name).name for name in named}
+    for name in experiment.reference:
+        if find_primary(name).name not in present:
+            raise ConfigError(f"reference: the source has no {name!r}", hint=nearest(name, present))
+    if present == set(experiment.reference):
+        raise ConfigError("reference: every primary is called normal", hint="leave the anomalies out, for example photon")
+
+
+def observables(frame: pl.DataFrame, features: tuple[str, ...]) -> dict[str, NDArray[np.float64]]:
+    """Take the columns that features need, in float64.
+
+    Raises
+    ------
+    ConfigError
+        If the table lacks a column.
+    """
+    columns = required_columns(features)
+    lacking = [name for name in columns if name not in frame.columns]
+    if lacking:
+        raise ConfigError(
+            f"the features need the column{'s' * (len(lacking) > 1)} {', '.join(lacking)}, which the snapshot lacks",
+            expected=", ".join(columns), got=", ".join(frame.columns), hint="map the column in `source`, or drop the feature",
+        )  # fmt: skip
+    return {name: frame[name].cast(pl.Float64).to_numpy() for name in columns}
+
+
+def take_partition(
+    frame: pl.DataFrame, manifest: pl.DataFrame, partition: Partition, *, features: tuple[str, ...], classes: tuple[str, ...]
+) -> Sample:
+    """Take the rows of a partition, with their features and class indices.
+
+    Parameters
+    ----------
+    frame, manifest
+        Snapshot and split, row by row the same showers.
+    classes
+        Primaries in the order of class indices.
+    """
+    rows = frame.filter(manifest["partition"] == partition)
+    index = {name: position for position, name in enumerate(classes)}
+    return Sample(
+        features=feature_matrix(observables(rows, features), features),
+        labels=rows["primary"].replace_strict(index, return_dtype=pl.Int64).to_numpy(),
+        groups=rows["group_id"].to_numpy(),
+    )
+
+
+class Batches:
+    """Shuffled batches from tensors in memory: an iterable that a Trainer takes in place of a DataLoader.
+
+    Parameters
+    ----------
+    tensors
+        All of the same length.
+    batch_size
+        Rows of a batch; the rest of an epoch that fills no batch is left out.
+    seed
+        Seed of the order; every epoch continues the stream.
+    """
+
+    def __init__(self, *tensors: Tensor, batch_size: int, seed: int) -> None:
+        self._tensors = tensors
+        self._batch_size = min(batch_size, tensors[0].shape[0])
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def __len__(self) -> int:
+        return self._tensors[0].shape[0] // self._batch_size
+
+    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
+        order = torch.randperm(self._tensors[0].shape[0], generator=self._generator)
+        for start in range(0, len(self) * self._batch_size, self._batch_size):
+            rows = order[start : start + self._batch_size]
+            yield tuple(tensor[rows] for tensor in self._tensors)

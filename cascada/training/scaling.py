@@ -1,0 +1,49 @@
+"""Standardisation of features: one scaling for all classes, from the training partition alone."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from cascada.errors import InvalidDataError
+
+
+class Scaling(BaseModel):
+    """``(x - mean) / scale`` per feature; both of length (number of features)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    mean: tuple[float, ...]
+    scale: tuple[float, ...]
+
+    def apply(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Standardise, shape (n, features)."""
+        mean, scale = np.float32(self.mean), np.float32(self.scale)
+        return np.asarray((features - mean) / scale, dtype=np.float32)
+
+
+def fit_scaling(features: NDArray[np.float32], names: tuple[str, ...]) -> Scaling:
+    """Measure mean and standard deviation of each feature.
+
+    Parameters
+    ----------
+    features
+        Training partition, shape (n, features).
+    names
+        Names of the features, for messages.
+
+    Raises
+    ------
+    InvalidDataError
+        If a feature is not finite or is constant.
+    """
+    wide = features.astype(np.float64)
+    for index, name in enumerate(names):
+        if not np.isfinite(wide[:, index]).all():
+            raise InvalidDataError(f"feature {name!r} is not finite for every shower", hint="check its columns in the snapshot")
+    scale = wide.std(axis=0)
+    for name, value in zip(names, scale, strict=True):
+        if value == 0.0:
+            raise InvalidDataError(f"feature {name!r} is constant", hint="leave it out of `features`")
+    return Scaling(mean=tuple(wide.mean(axis=0).tolist()), scale=tuple(scale.tolist()))

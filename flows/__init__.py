@@ -1,0 +1,1 @@
+"""Prefect flows: the only composition of stages."""

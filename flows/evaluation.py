@@ -1,0 +1,113 @@
+"""Evaluate: judge the bundle on the test partition and complete the run's record."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from prefect import flow, task
+from prefect.artifacts import create_table_artifact
+from pydantic import BaseModel, ConfigDict
+
+from cascada.config import Experiment
+from cascada.data.snapshots import read_showers
+from cascada.data.splits import read_split
+from cascada.evaluation.figures import draw_figures
+from cascada.evaluation.metrics import Evaluation, evaluate
+from cascada.evaluation.predictions import Predictions
+from cascada.registry.bundle import Bundle
+from cascada.repro.environment import code_state, hardware, software
+from cascada.repro.fingerprint import json_sha256
+from cascada.repro.manifest import Manifest, write_manifest
+from cascada.repro.seeds import generator
+from cascada.settings import load_settings
+from cascada.tracking import runs
+from cascada.training.dataset import Sample, observables, take_partition
+from flows.fitting import Trained
+from flows.ingest import Ingested
+from flows.policies import CACHED, RETRIED, by_content
+
+
+class Evaluated(BaseModel):
+    """What the evaluation found, and the manifest that records the run."""
+
+    model_config = ConfigDict(frozen=True)
+
+    evaluation: Evaluation
+    manifest_sha256: str
+
+
+def predict_test(bundle: Bundle, ingested: Ingested) -> tuple[Predictions, Sample]:
+    """Let a bundle predict the test partition of a split; classes are those of the bundle."""
+    frame, manifest = read_showers(ingested.snapshot, load_settings().root), read_split(ingested.split)
+    rows = frame.filter(manifest["partition"] == "test")
+    sample = take_partition(frame, manifest, "test", features=bundle.spec.features, classes=bundle.spec.classes)
+    return bundle.predict(observables(rows, bundle.spec.features)), sample
+
+
+@task(cache_key_fn=by_content("experiment", "ingested", "trained"), **CACHED, **RETRIED)
+def judge_bundle(experiment: Experiment, ingested: Ingested, trained: Trained) -> Evaluated:
+    """Measure metrics, draw figures, write the manifest, log all of it and close the run."""
+    with tempfile.TemporaryDirectory(prefix="cascada-evaluate-") as scratch:
+        folder = Path(scratch)
+        bundle = Bundle(runs.fetch_files(trained.run_id, "bundle", folder))
+        predictions, sample = predict_test(bundle, ingested)
+        evaluation = evaluate(
+            predictions, sample.labels, sample.groups, classes=bundle.spec.classes, reference=bundle.spec.reference,
+            rng=generator(experiment.seed, "bootstrap"),
+        )  # fmt: skip
+        draw_figures(evaluation, predictions, sample.labels, reference=bundle.spec.reference, folder=folder / "figures")
+        record = _record(experiment, ingested, trained, evaluation, bundle, sample)
+        digest = write_manifest(record, folder / "record" / "manifest.json")
+        (folder / "record" / "evaluation.json").write_text(evaluation.model_dump_json(indent=2))
+        runs.log_files(trained.run_id, folder / "figures", "figures")
+        runs.log_files(trained.run_id, folder / "record")
+        runs.log_files(trained.run_id, ingested.split.path, "split")
+    snapshot = ingested.snapshot
+    runs.log_dataset(trained.run_id, name=snapshot.name, digest=snapshot.content_sha256, source=str(snapshot.path), rows=snapshot.rows_kept)
+    ends = {f"{m.name}_{end}": value for m in evaluation.metrics for end, value in (("low", m.low), ("high", m.high))}
+    runs.log_metrics(trained.run_id, {m.name: m.value for m in evaluation.metrics} | ends)
+    runs.end_run(trained.run_id)
+    return Evaluated(evaluation=evaluation, manifest_sha256=digest)
+
+
+def _record(
+    experiment: Experiment, ingested: Ingested, trained: Trained, evaluation: Evaluation, bundle: Bundle, sample: Sample
+) -> Manifest:
+    snapshot, split = ingested.snapshot, ingested.split
+    return Manifest(
+        run_id=trained.run_id,
+        experiment=experiment.name,
+        dataset=snapshot.model_dump(mode="json", exclude={"path"}),
+        preprocessing={
+            "repair": experiment.repair,
+            "features": experiment.features,
+            "scaling": bundle.spec.scaling,
+            "test_shape": sample.features.shape,
+            "suites": experiment.expectations.model_dump(),
+        },
+        partitions=split.model_dump(mode="json", exclude={"path"}) | {"fractions": experiment.split.model_dump()},
+        training={
+            "model": bundle.spec.model,
+            "parameters": experiment.training.model_dump(mode="json"),
+            "bundle_sha256": trained.bundle_sha256,
+            "experiment_sha256": json_sha256(experiment.model_dump(mode="json")),
+        },
+        code=code_state(load_settings().root),
+        assessment=evaluation.model_dump(mode="json"),
+        randomness={"root_seed": experiment.seed, "streams": ["simulator", "split", "weights", "batches", "bootstrap"]},
+        software=software(),
+        hardware=hardware(),
+    )
+
+
+@flow(name="evaluate")
+def evaluate_model(experiment: Experiment, ingested: Ingested, trained: Trained, refresh: bool) -> Evaluated:
+    """Evaluate a trained bundle and show the metrics in Prefect."""
+    evaluated = judge_bundle.with_options(refresh_cache=refresh)(experiment, ingested, trained)
+    rows = [
+        {"metric": m.name, "value": f"{m.value:.4f}", "low": f"{m.low:.4f}", "high": f"{m.high:.4f}", "n": m.n, "interval": m.interval}
+        for m in evaluated.evaluation.metrics
+    ]
+    create_table_artifact(rows, key="metrics", description=f"{experiment.name}, 95 % intervals, test partition")
+    return evaluated

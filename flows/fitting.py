@@ -1,0 +1,110 @@
+"""Train: fit the network and write the bundle into an MLflow run."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from prefect import flow, task
+from pydantic import BaseModel, ConfigDict
+
+import models
+from cascada.config import Experiment
+from cascada.data.snapshots import read_showers
+from cascada.data.splits import read_split
+from cascada.physics.primaries import class_order
+from cascada.registry.bundle import Lineage
+from cascada.registry.export import write_bundle
+from cascada.repro.environment import code_state
+from cascada.repro.seeds import integer_seed
+from cascada.settings import load_settings
+from cascada.tracking import runs
+from cascada.training.dataset import take_partition
+from cascada.training.fit import fit
+from cascada.training.scaling import fit_scaling
+from flows.ingest import Ingested
+from flows.policies import CACHED, by_content
+
+
+class Trained(BaseModel):
+    """Reference to a run that holds a bundle."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run_id: str
+    bundle_sha256: str
+
+
+@task(cache_key_fn=by_content("experiment", "ingested"), **CACHED)
+def fit_network(experiment: Experiment, ingested: Ingested) -> Trained:
+    """Fit, export and log one network."""
+    settings = load_settings()
+    code = code_state(settings.root)
+    run_id = runs.start_run(
+        experiment.name,
+        artifacts=settings.home / "mlartifacts",
+        params=_flat(experiment.model_dump(mode="json", include={"seed", "features", "repair", "model", "training", "split"})),
+        tags={
+            "mlflow.source.git.commit": code.commit,
+            "git_dirty": str(code.dirty).lower(),
+            "data_valid": str(ingested.snapshot.valid).lower(),
+            "data_sha256": ingested.snapshot.content_sha256,
+        },
+    )
+    lineage = Lineage(
+        experiment=experiment.name,
+        run_id=run_id,
+        data_sha256=ingested.snapshot.content_sha256,
+        split_sha256=ingested.split.content_sha256,
+        git_commit=code.commit,
+        git_dirty=code.dirty,
+        data_valid=ingested.snapshot.valid,
+    )
+    try:
+        with tempfile.TemporaryDirectory(prefix="cascada-fit-") as scratch:
+            bundle_sha256 = _fit_and_log(experiment, ingested, lineage, Path(scratch))
+    except BaseException:
+        runs.end_run(run_id, failed=True)
+        raise
+    return Trained(run_id=run_id, bundle_sha256=bundle_sha256)
+
+
+def _fit_and_log(experiment: Experiment, ingested: Ingested, lineage: Lineage, scratch: Path) -> str:
+    frame, manifest = read_showers(ingested.snapshot, load_settings().root), read_split(ingested.split)
+    classes = class_order(set(ingested.snapshot.rows_per_primary))
+    train, validation, calibration = (
+        take_partition(frame, manifest, name, features=experiment.features, classes=classes)
+        for name in ("train", "validation", "calibration")
+    )
+    scaling = fit_scaling(train.features, experiment.features)
+    torch.manual_seed(integer_seed(experiment.seed, "weights"))
+    network = models.build(experiment.model, features=len(experiment.features), classes=len(classes))
+    normal = tuple(name in experiment.reference for name in classes)
+    fitted = fit(
+        network, train, validation, scaling=scaling, reference=normal, config=experiment.training,
+        seed=experiment.seed, folder=scratch, progress=sys.stderr.isatty(),
+    )  # fmt: skip
+    bundle = write_bundle(
+        fitted.network, scaling=scaling, calibration=calibration.features[np.asarray(normal)[calibration.labels]],
+        classes=classes, reference=tuple(n for n in classes if n in experiment.reference), features=experiment.features,
+        model=experiment.model.model_dump(mode="json"), lineage=lineage, folder=scratch / "bundle",
+    )  # fmt: skip
+    runs.log_history(lineage.run_id, fitted.history)
+    runs.log_files(lineage.run_id, bundle.folder, "bundle")
+    return bundle.sha256
+
+
+def _flat(values: dict[str, object], prefix: str = "") -> dict[str, object]:
+    flat: dict[str, object] = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
+@flow(name="train")
+def train_model(experiment: Experiment, ingested: Ingested, refresh: bool) -> Trained:
+    """Train the model of an experiment on a snapshot and its split."""
+    return fit_network.with_options(refresh_cache=refresh)(experiment, ingested)

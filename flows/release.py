@@ -1,0 +1,104 @@
+"""Release: judge against the champion, register, promote or not, and package the champion."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from prefect import flow, task
+from prefect.artifacts import create_markdown_artifact
+from pydantic import BaseModel, ConfigDict
+
+from cascada.config import Experiment
+from cascada.errors import ArtifactError
+from cascada.evaluation.gates import Verdict, judge
+from cascada.evaluation.metrics import Evaluation, Metric, accuracy_difference
+from cascada.registry import promotion
+from cascada.registry.bundle import Bundle
+from cascada.repro.seeds import generator
+from cascada.tracking import models, runs
+from flows.evaluation import Evaluated, predict_test
+from flows.fitting import Trained
+from flows.ingest import Ingested
+from flows.policies import RETRIED
+from serving.package import build_bento
+from serving.schemas import ModelIdentity
+
+
+class Released(BaseModel):
+    """A registered version, the verdict on it, and its Bento when it is champion."""
+
+    model_config = ConfigDict(frozen=True)
+
+    identity: ModelIdentity
+    verdict: Verdict
+    champion: bool
+    bento: Path | None = None
+
+
+@task(**RETRIED)
+def register_and_promote(experiment: Experiment, ingested: Ingested, trained: Trained, evaluated: Evaluated) -> Released:
+    """Register the bundle and let the verdict decide its alias."""
+    champion = models.find_alias(experiment.name, models.CHAMPION)
+    version = promotion.register(
+        experiment.name,
+        run_id=trained.run_id,
+        bundle_sha256=trained.bundle_sha256,
+        tags={
+            "data_sha256": ingested.snapshot.content_sha256,
+            "data_valid": str(ingested.snapshot.valid).lower(),
+            "manifest_sha256": evaluated.manifest_sha256,
+        },
+    )
+    with tempfile.TemporaryDirectory(prefix="cascada-release-") as scratch:
+        bundle = _fetch(trained.run_id, Path(scratch) / "challenger")
+        rival = None if champion is None or champion.version == version.version else champion
+        gain = None if rival is None else _gain(bundle, _fetch(rival.run_id, Path(scratch) / "champion"), ingested, experiment.seed)
+    verdict = judge(evaluated.evaluation, experiment.gate, data_valid=ingested.snapshot.valid, gain=gain)
+    promoted = promotion.promote(version, verdict)
+    identity = ModelIdentity(
+        name=promoted.name, version=promoted.version, run_id=trained.run_id, data_sha256=bundle.spec.lineage.data_sha256,
+        git_commit=bundle.spec.lineage.git_commit, bundle_sha256=bundle.sha256,
+    )  # fmt: skip
+    return Released(identity=identity, verdict=verdict, champion=verdict.passed)
+
+
+def _fetch(run_id: str, folder: Path) -> Bundle:
+    return Bundle(runs.fetch_files(run_id, "bundle", folder))
+
+
+def _gain(challenger: Bundle, champion: Bundle, ingested: Ingested, seed: int) -> Metric:
+    predictions, sample = predict_test(challenger, ingested)
+    if champion.spec.classes != challenger.spec.classes:
+        raise ArtifactError(
+            "the champion tells other primaries apart, so the two cannot be compared",
+            expected=", ".join(challenger.spec.classes),
+            got=", ".join(champion.spec.classes),
+            hint="give the experiment another `name`: it is the name of the registered model",
+        )
+    others, _ = predict_test(champion, ingested)
+    return accuracy_difference(predictions, others, sample.labels, sample.groups, rng=generator(seed, "gain"))
+
+
+@task(retries=1, retry_delay_seconds=2, retry_condition_fn=RETRIED["retry_condition_fn"])
+def package(identity: ModelIdentity) -> Path:
+    """Build the Bento of a model version."""
+    with tempfile.TemporaryDirectory(prefix="cascada-package-") as scratch:
+        return build_bento(_fetch(identity.run_id, Path(scratch)).folder, identity)
+
+
+@flow(name="release")
+def release_model(experiment: Experiment, ingested: Ingested, trained: Trained, evaluated: Evaluated) -> Released:
+    """Register a model; promote and package it when the verdict allows."""
+    released = register_and_promote(experiment, ingested, trained, evaluated)
+    create_markdown_artifact(describe(released, evaluated.evaluation), key="verdict")
+    return released.model_copy(update={"bento": package(released.identity)}) if released.champion else released
+
+
+def describe(released: Released, evaluation: Evaluation) -> str:
+    """Render a verdict as Markdown."""
+    name, version = released.identity.name, released.identity.version
+    lines = [f"**{name} version {version}**: {'champion' if released.champion else 'challenger'}, accuracy {evaluation.find('accuracy')}", ""]
+    lines += ["| | check | required | measured |", "|---|---|---|---|"]
+    lines += [f"| {'ok' if c.passed else 'FAIL'} | {c.name} | {c.required} | {c.measured} |" for c in released.verdict.checks]
+    return "\n".join(lines)

@@ -1,0 +1,74 @@
+"""Building a Bento from a bundle: the sources that serve, the bundle and the model's identity, and nothing else."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import bentoml
+import yaml
+from bentoml.exceptions import NotFound
+
+from cascada.errors import ArtifactError
+from serving.schemas import ModelIdentity
+
+_ROOT = Path(__file__).resolve().parents[1]
+_SOURCES = (
+    "cascada/__init__.py", "cascada/errors.py",
+    "cascada/physics/__init__.py", "cascada/physics/columns.py", "cascada/physics/primaries.py",
+    "cascada/physics/showers.py", "cascada/physics/observables.py",
+    "cascada/repro/__init__.py", "cascada/repro/fingerprint.py",
+    "cascada/evaluation/__init__.py", "cascada/evaluation/predictions.py",
+    "cascada/registry/__init__.py", "cascada/registry/bundle.py",
+    "serving/__init__.py", "serving/schemas.py", "serving/service.py",
+)  # fmt: skip
+_BENTOFILE = {
+    "service": "serving.service:PrimaryService",
+    "include": ["*"],
+    "python": {"requirements_txt": "requirements.txt", "lock_packages": False},
+}
+
+
+def build_bento(bundle: Path, identity: ModelIdentity) -> Path:
+    """Build the Bento of a model version, unless it is in the store already, and return its folder.
+
+    Parameters
+    ----------
+    bundle
+        Folder of the bundle.
+    identity
+        Name, version and lineage, answered with every prediction.
+
+    Raises
+    ------
+    ArtifactError
+        If BentoML cannot build it.
+    """
+    version = f"{identity.name}-v{identity.version}-{identity.bundle_sha256[:12]}"
+    try:
+        return Path(bentoml.get(f"cascada:{version}").path)
+    except NotFound:
+        pass
+    with tempfile.TemporaryDirectory(prefix="cascada-bento-") as scratch:
+        context = Path(scratch)
+        _stage(context, bundle, identity)
+        # In a process of its own: BentoML imports the service from the build folder, not from this checkout.
+        command = [sys.executable, "-m", "bentoml", "build", "--version", version, str(context)]
+        built = subprocess.run(command, cwd=context, capture_output=True, text=True, check=False)
+    if built.returncode != 0:
+        raise ArtifactError("BentoML could not build the service", where=str(bundle), got=(built.stderr or built.stdout)[-2000:])
+    return Path(bentoml.get(f"cascada:{version}").path)
+
+
+def _stage(context: Path, bundle: Path, identity: ModelIdentity) -> None:
+    for name in _SOURCES:
+        target = context / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(_ROOT / name, target)
+    shutil.copytree(bundle, context / "bundle")
+    shutil.copyfile(_ROOT / "requirements" / "serving.txt", context / "requirements.txt")
+    (context / "identity.json").write_text(identity.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    (context / "bentofile.yaml").write_text(yaml.safe_dump(_BENTOFILE), encoding="utf-8")

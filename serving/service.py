@@ -1,0 +1,55 @@
+"""The BentoML service: a bundle behind HTTP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import bentoml
+import numpy as np
+from bentoml.exceptions import InvalidArgument
+from numpy.typing import NDArray
+from pydantic import Field
+
+from cascada.evaluation.predictions import Predictions
+from cascada.registry.bundle import Bundle
+from serving.schemas import EventPrediction, ModelIdentity, PredictionResponse, ShowerEvent
+
+PACKAGE = Path(__file__).resolve().parents[1]
+"""Root of the Bento's sources; the bundle and the model's identity lie beside the code."""
+
+Events = Annotated[list[ShowerEvent], Field(min_length=1, max_length=10_000)]
+
+
+@bentoml.service(name="cascada", workers=1, traffic={"timeout": 30})
+class PrimaryService:
+    """Tells the primaries of air showers apart and scores how unlike hadrons they are."""
+
+    def __init__(self) -> None:
+        self._bundle = Bundle(PACKAGE / "bundle")
+        self._identity = ModelIdentity.model_validate_json((PACKAGE / "identity.json").read_bytes())
+
+    @bentoml.api(route="/predict")
+    def predict(self, events: Events) -> PredictionResponse:
+        """Predict the primary, the anomaly score and its p-value of each event."""
+        answer = self._bundle.predict(self._observables(events))
+        return PredictionResponse(predictions=self._per_event(answer), model=self._identity)
+
+    def _observables(self, events: list[ShowerEvent]) -> dict[str, NDArray[np.float64]]:
+        for name in self._bundle.columns:
+            lacking = [i for i, event in enumerate(events) if getattr(event, name) is None]
+            if lacking:
+                raise InvalidArgument(f"this model needs {name!r}; event {lacking[0]} has none")
+        return {name: np.array([getattr(event, name) for event in events], np.float64) for name in self._bundle.columns}
+
+    def _per_event(self, answer: Predictions) -> list[EventPrediction]:
+        classes = self._bundle.spec.classes
+        return [
+            EventPrediction(
+                primary=classes[int(probabilities.argmax())],
+                probabilities=dict(zip(classes, probabilities.tolist(), strict=True)),
+                anomaly_score=float(score),
+                p_value=float(p_value),
+            )
+            for probabilities, score, p_value in zip(answer.probabilities, answer.anomaly_score, answer.p_value, strict=True)
+        ]
