@@ -125,7 +125,9 @@ class Experiment(Section):
     expectations: Expectations = Expectations()
     split: Split = Split()
     features: tuple[str, ...] = Field(min_length=1, description="names from cascada.physics.observables")
-    reference: tuple[str, ...] = Field(("p", "He", "N", "Fe"), description="primaries that the anomaly score calls normal")
+    reference: tuple[str, ...] = Field(
+        ("p", "He", "N", "Fe"), description="primaries that the anomaly score calls normal"
+    )
     model: DeepAutoencoder
     training: Training = Training()
     gate: Gate
@@ -192,7 +194,7 @@ def _explain(error: ValidationError, path: Path) -> ConfigError:
 
 def _keys(location: tuple[int | str, ...]) -> list[str]:
     """List the keys that are valid at a location of an experiment (pydantic's, with the tags of unions in it)."""
-    sections = {
+    sections: dict[tuple[str, ...], type[Section]] = {
         ("source", "simulator"): SimulatorSource, ("source", "text"): TextSource, ("split",): Split,
         ("expectations",): Expectations, ("model",): DeepAutoencoder, ("training",): Training, ("gate",): Gate,
     }  # fmt: skip

@@ -77,7 +77,13 @@ def _remember(settings: Settings, servers: Mapping[str, Server]) -> None:
 
 
 def _start(
-    settings: Settings, name: str, command: Sequence[str], *, url: str, what: str = "", environment: Mapping[str, str] | None = None
+    settings: Settings,
+    name: str,
+    command: Sequence[str],
+    *,
+    url: str,
+    what: str = "",
+    environment: Mapping[str, str] | None = None,
 ) -> Server:
     known = running(settings)
     if name in known:
@@ -91,7 +97,9 @@ def _start(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
             cwd=settings.home, env=os.environ | dict(environment or {}),
         )  # fmt: skip
-    server = Server(name=name, url=url, pid=child.pid, started=psutil.Process(child.pid).create_time(), log=log, what=what)
+    server = Server(
+        name=name, url=url, pid=child.pid, started=psutil.Process(child.pid).create_time(), log=log, what=what
+    )
     _remember(settings, running(settings) | {name: server})
     return server
 
@@ -132,9 +140,27 @@ def wait_until_ready(server: Server, path: str, *, timeout_s: float = 180.0) -> 
     raise PlatformError(f"{server.name} did not become ready", where=str(server.log), got="\n            ".join(tail))
 
 
+def is_prefect_reachable() -> bool:
+    """Tell whether a Prefect server answers where this process will look for one (``PREFECT_API_URL``)."""
+    try:
+        return httpx.get(f"{os.environ['PREFECT_API_URL']}/health", timeout=5.0).status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False
+
+
 def start_prefect(settings: Settings) -> Server:
     """Start the Prefect server, if it does not run yet; returns before it is ready."""
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", settings.host, "--port", str(settings.prefect_port)]
+    command = [
+        sys.executable,
+        "-m",
+        "prefect",
+        "server",
+        "start",
+        "--host",
+        settings.host,
+        "--port",
+        str(settings.prefect_port),
+    ]
     return _start(settings, "prefect", command, url=settings.prefect_url)
 
 
@@ -153,8 +179,8 @@ def start_service(settings: Settings, bento: Path, *, what: str) -> Server:
     if current is not None and current.what != what:
         stop(settings, ["service"])
     command = [
-        sys.executable, "-m", "bentoml", "serve", str(bento), "--host", settings.host, "--port", str(settings.service_port),
-        "--api-workers", "1",
+        sys.executable, "-m", "bentoml", "serve", str(bento), "--api-workers", "1",
+        "--host", settings.host, "--port", str(settings.service_port),
     ]  # fmt: skip
     return _start(settings, "service", command, url=settings.service_url, what=what)
 

@@ -67,7 +67,7 @@ def load_settings(start: Path | None = None) -> Settings:
     """
     start = start or Path.cwd()
     if "CASCADA_ROOT" in os.environ:
-        return Settings()  # type: ignore[call-arg]  # root comes from the environment
+        return Settings()  # root comes from the environment
     try:
         answer = subprocess.run(
             ["git", "rev-parse", "--show-toplevel"], cwd=start, capture_output=True, text=True, check=False
@@ -96,6 +96,7 @@ def process_environment(settings: Settings) -> dict[str, str]:
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
         "MLFLOW_TRACKING_URI": f"sqlite:///{home / 'mlflow.db'}",
         "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "BENTOML_HOME": str(home / "bentoml"),
         "DVC_SITE_CACHE_DIR": str(home / "dvc-site"),

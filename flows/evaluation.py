@@ -64,7 +64,13 @@ def judge_bundle(experiment: Experiment, ingested: Ingested, trained: Trained) -
         runs.log_files(trained.run_id, folder / "record")
         runs.log_files(trained.run_id, ingested.split.path, "split")
     snapshot = ingested.snapshot
-    runs.log_dataset(trained.run_id, name=snapshot.name, digest=snapshot.content_sha256, source=str(snapshot.path), rows=snapshot.rows_kept)
+    runs.log_dataset(
+        trained.run_id,
+        name=snapshot.name,
+        digest=snapshot.content_sha256,
+        source=str(snapshot.path),
+        rows=snapshot.rows_kept,
+    )
     ends = {f"{m.name}_{end}": value for m in evaluation.metrics for end, value in (("low", m.low), ("high", m.high))}
     runs.log_metrics(trained.run_id, {m.name: m.value for m in evaluation.metrics} | ends)
     runs.end_run(trained.run_id)
@@ -106,7 +112,14 @@ def evaluate_model(experiment: Experiment, ingested: Ingested, trained: Trained,
     """Evaluate a trained bundle and show the metrics in Prefect."""
     evaluated = judge_bundle.with_options(refresh_cache=refresh)(experiment, ingested, trained)
     rows = [
-        {"metric": m.name, "value": f"{m.value:.4f}", "low": f"{m.low:.4f}", "high": f"{m.high:.4f}", "n": m.n, "interval": m.interval}
+        {
+            "metric": m.name,
+            "value": f"{m.value:.4f}",
+            "low": f"{m.low:.4f}",
+            "high": f"{m.high:.4f}",
+            "n": m.n,
+            "interval": m.interval,
+        }
         for m in evaluated.evaluation.metrics
     ]
     create_table_artifact(rows, key="metrics", description=f"{experiment.name}, 95 % intervals, test partition")

@@ -46,7 +46,9 @@ def fit_network(experiment: Experiment, ingested: Ingested) -> Trained:
     run_id = runs.start_run(
         experiment.name,
         artifacts=settings.home / "mlartifacts",
-        params=_flat(experiment.model_dump(mode="json", include={"seed", "features", "repair", "model", "training", "split"})),
+        params=_flat(
+            experiment.model_dump(mode="json", include={"seed", "features", "repair", "model", "training", "split"})
+        ),
         tags={
             "mlflow.source.git.commit": code.commit,
             "git_dirty": str(code.dirty).lower(),

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict
 from cascada.config import Experiment, TextSource
 from cascada.data.etl import difference_running_sums, sieve
 from cascada.data.snapshots import SnapshotRef, read_showers, track, write_snapshot
-from cascada.data.sources import SourceTable, read_source
+from cascada.data.sources import read_source
+from cascada.data.sources.table import SourceTable
 from cascada.data.splits import SplitRef, assign, write_split
 from cascada.data.validation import ValidationReport, enforce, load_suite, validate
 from cascada.repro.fingerprint import file_sha256
@@ -45,7 +46,10 @@ def hash_inputs(experiment: Experiment, folder: Path | None) -> dict[str, str]:
 
 @task(cache_key_fn=by_content("experiment", "inputs", "allow_invalid_data"), **CACHED, **RETRIED)
 def take_snapshot(
-    experiment: Experiment, folder: Path | None, inputs: dict[str, str], allow_invalid_data: bool
+    experiment: Experiment,
+    folder: Path | None,
+    inputs: dict[str, str],  # noqa: ARG001  # hashes of the files: part of the cache key
+    allow_invalid_data: bool,
 ) -> SnapshotRef:
     """Read, repair, validate, sieve, validate again, write and version."""
     table = read_source(experiment.source, directory=folder, seed=experiment.seed, threads=experiment.training.threads)
@@ -72,7 +76,9 @@ def _judge(table: SourceTable, suite_name: str, allow_invalid_data: bool) -> Val
     create_markdown_artifact(report.to_markdown(), key=f"validation-{suite_name.replace('_', '-')}")
     if allow_invalid_data:
         for failure in report.failures:
-            get_run_logger().warning("allowed although %s on %s: %s", failure.expectation, failure.subject, failure.measured)
+            get_run_logger().warning(
+                "allowed although %s on %s: %s", failure.expectation, failure.subject, failure.measured
+            )
     else:
         enforce(report)
     return report

@@ -20,7 +20,7 @@ from cascada.settings import load_settings
 _PACKAGES = tuple(Path(str(package.__file__)).parent for package in (cascada, models, flows))
 
 
-def is_transient(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
+def is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
     """Retry what may pass by itself (a locked database, a busy disk), never what the user must mend."""
     return not isinstance(state.result(raise_on_failure=False), CascadaError)
 

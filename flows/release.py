@@ -35,9 +35,17 @@ class Released(BaseModel):
     champion: bool
     bento: Path | None = None
 
+    @property
+    def standing(self) -> str:
+        """What became of the version, in words."""
+        alias = "champion" if self.champion else "challenger"
+        return f"{self.identity.name} version {self.identity.version} is {alias}"
+
 
 @task(**RETRIED)
-def register_and_promote(experiment: Experiment, ingested: Ingested, trained: Trained, evaluated: Evaluated) -> Released:
+def register_and_promote(
+    experiment: Experiment, ingested: Ingested, trained: Trained, evaluated: Evaluated
+) -> Released:
     """Register the bundle and let the verdict decide its alias."""
     champion = models.find_alias(experiment.name, models.CHAMPION)
     version = promotion.register(
@@ -53,14 +61,14 @@ def register_and_promote(experiment: Experiment, ingested: Ingested, trained: Tr
     with tempfile.TemporaryDirectory(prefix="cascada-release-") as scratch:
         bundle = _fetch(trained.run_id, Path(scratch) / "challenger")
         rival = None if champion is None or champion.version == version.version else champion
-        gain = None if rival is None else _gain(bundle, _fetch(rival.run_id, Path(scratch) / "champion"), ingested, experiment.seed)
+        gain = (
+            None
+            if rival is None
+            else _gain(bundle, _fetch(rival.run_id, Path(scratch) / "champion"), ingested, experiment.seed)
+        )
     verdict = judge(evaluated.evaluation, experiment.gate, data_valid=ingested.snapshot.valid, gain=gain)
     promoted = promotion.promote(version, verdict)
-    identity = ModelIdentity(
-        name=promoted.name, version=promoted.version, run_id=trained.run_id, data_sha256=bundle.spec.lineage.data_sha256,
-        git_commit=bundle.spec.lineage.git_commit, bundle_sha256=bundle.sha256,
-    )  # fmt: skip
-    return Released(identity=identity, verdict=verdict, champion=verdict.passed)
+    return Released(identity=_identify(promoted, bundle), verdict=verdict, champion=verdict.passed)
 
 
 def _fetch(run_id: str, folder: Path) -> Bundle:
@@ -80,11 +88,25 @@ def _gain(challenger: Bundle, champion: Bundle, ingested: Ingested, seed: int) -
     return accuracy_difference(predictions, others, sample.labels, sample.groups, rng=generator(seed, "gain"))
 
 
-@task(retries=1, retry_delay_seconds=2, retry_condition_fn=RETRIED["retry_condition_fn"])
+def package_version(version: models.ModelVersion) -> Path:
+    """Build the Bento of a registered version and return its folder."""
+    with tempfile.TemporaryDirectory(prefix="cascada-package-") as scratch:
+        bundle = _fetch(version.run_id, Path(scratch))
+        return build_bento(bundle.folder, _identify(version, bundle))
+
+
+def _identify(version: models.ModelVersion, bundle: Bundle) -> ModelIdentity:
+    lineage = bundle.spec.lineage
+    return ModelIdentity(
+        name=version.name, version=version.version, run_id=version.run_id, data_sha256=lineage.data_sha256,
+        git_commit=lineage.git_commit, bundle_sha256=bundle.sha256,
+    )  # fmt: skip
+
+
+@task(**RETRIED)
 def package(identity: ModelIdentity) -> Path:
     """Build the Bento of a model version."""
-    with tempfile.TemporaryDirectory(prefix="cascada-package-") as scratch:
-        return build_bento(_fetch(identity.run_id, Path(scratch)).folder, identity)
+    return package_version(models.get_version(identity.name, identity.version))
 
 
 @flow(name="release")
@@ -97,8 +119,9 @@ def release_model(experiment: Experiment, ingested: Ingested, trained: Trained, 
 
 def describe(released: Released, evaluation: Evaluation) -> str:
     """Render a verdict as Markdown."""
-    name, version = released.identity.name, released.identity.version
-    lines = [f"**{name} version {version}**: {'champion' if released.champion else 'challenger'}, accuracy {evaluation.find('accuracy')}", ""]
+    lines = [f"**{released.standing}**, accuracy {evaluation.find('accuracy')}", ""]
     lines += ["| | check | required | measured |", "|---|---|---|---|"]
-    lines += [f"| {'ok' if c.passed else 'FAIL'} | {c.name} | {c.required} | {c.measured} |" for c in released.verdict.checks]
+    lines += [
+        f"| {'ok' if c.passed else 'FAIL'} | {c.name} | {c.required} | {c.measured} |" for c in released.verdict.checks
+    ]
     return "\n".join(lines)

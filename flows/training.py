@@ -33,7 +33,9 @@ class Outcome(BaseModel):
 
 
 @flow(name="train-experiment")
-def train(experiment: Experiment, data_dir: Path | None = None, allow_invalid_data: bool = False, refresh: bool = False) -> Outcome:
+def train(
+    experiment: Experiment, data_dir: Path | None = None, allow_invalid_data: bool = False, refresh: bool = False
+) -> Outcome:
     """Run one experiment from its source to a registered model.
 
     Parameters

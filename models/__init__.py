@@ -16,4 +16,6 @@ def build(spec: DeepAutoencoder, *, features: int, classes: int) -> DeepAutoenco
     features, classes
         Width of the input and number of primaries.
     """
-    return DeepAutoencoderNetwork(features, classes, hidden=spec.hidden, latent=spec.latent, head_hidden=spec.head_hidden)
+    return DeepAutoencoderNetwork(
+        features, classes, hidden=spec.hidden, latent=spec.latent, head_hidden=spec.head_hidden
+    )

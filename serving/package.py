@@ -59,7 +59,9 @@ def build_bento(bundle: Path, identity: ModelIdentity) -> Path:
         command = [sys.executable, "-m", "bentoml", "build", "--version", version, str(context)]
         built = subprocess.run(command, cwd=context, capture_output=True, text=True, check=False)
     if built.returncode != 0:
-        raise ArtifactError("BentoML could not build the service", where=str(bundle), got=(built.stderr or built.stdout)[-2000:])
+        raise ArtifactError(
+            "BentoML could not build the service", where=str(bundle), got=(built.stderr or built.stdout)[-2000:]
+        )
     return Path(bentoml.get(f"cascada:{version}").path)
 
 

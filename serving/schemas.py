@@ -11,9 +11,15 @@ from cascada.physics.columns import COLUMNS
 
 def _observable(name: str, example: float, *, optional: bool = False) -> Any:
     column = COLUMNS[name]
-    bounds = {"ge": column.minimum, "le": column.maximum, "allow_inf_nan": False}
     text = f"{column.description}, {column.unit}" if column.unit != "1" else column.description
-    return Field(None if optional else ..., description=text, examples=[example], **bounds)
+    return Field(
+        None if optional else ...,
+        description=text,
+        examples=[example],
+        ge=column.minimum,
+        le=column.maximum,
+        allow_inf_nan=False,
+    )
 
 
 class ShowerEvent(BaseModel):

@@ -29,7 +29,7 @@ class PrimaryService:
         self._bundle = Bundle(PACKAGE / "bundle")
         self._identity = ModelIdentity.model_validate_json((PACKAGE / "identity.json").read_bytes())
 
-    @bentoml.api(route="/predict")
+    @bentoml.api(route="/predict")  # type: ignore[untyped-decorator]
     def predict(self, events: Events) -> PredictionResponse:
         """Predict the primary, the anomaly score and its p-value of each event."""
         answer = self._bundle.predict(self._observables(events))
@@ -51,5 +51,7 @@ class PrimaryService:
                 anomaly_score=float(score),
                 p_value=float(p_value),
             )
-            for probabilities, score, p_value in zip(answer.probabilities, answer.anomaly_score, answer.p_value, strict=True)
+            for probabilities, score, p_value in zip(
+                answer.probabilities, answer.anomaly_score, answer.p_value, strict=True
+            )
         ]

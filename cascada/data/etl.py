@@ -90,4 +90,3 @@ def reasons_of(quarantined: pl.DataFrame) -> dict[str, int]:
     """Count quarantined rows by reason, the most frequent first."""
     counts = quarantined.group_by("reason").len().sort(["len", "reason"], descending=[True, False])
     return dict(counts.iter_rows())
-

@@ -32,7 +32,10 @@ def physics_per_primary(frame: pl.DataFrame, files: Mapping[str, str]) -> pl.Dat
     """
     present = set(frame["primary"].unique().drop_nulls().to_list())
     known = class_order(present)
-    rows = [_summary(frame.filter(pl.col("primary") == name), name, files) for name in (*known, *sorted(present - set(known)))]
+    rows = [
+        _summary(frame.filter(pl.col("primary") == name), name, files)
+        for name in (*known, *sorted(present - set(known)))
+    ]
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
@@ -48,9 +51,9 @@ def _summary(part: pl.DataFrame, name: str, files: Mapping[str, str]) -> dict[st
 def _muon_slope(part: pl.DataFrame) -> tuple[float | None, float | None]:
     if "n_mu" not in part.columns:
         return None, None
-    usable = part.select("energy_eev", "zenith_deg", "n_mu").drop_nulls().cast(pl.Float64).filter(
-        pl.all_horizontal(pl.all().is_finite()), pl.col("n_mu") > 0, pl.col("energy_eev") > 0, pl.col("zenith_deg").abs() < 89
-    )  # fmt: skip
+    physical = (pl.col("n_mu") > 0, pl.col("energy_eev") > 0, pl.col("zenith_deg").abs() < 89)
+    numbers = part.select("energy_eev", "zenith_deg", "n_mu").drop_nulls().cast(pl.Float64)
+    usable = numbers.filter(pl.all_horizontal(pl.all().is_finite()), *physical)
     if usable.height < 10:
         return None, None
     energy, zenith, n_mu = (usable[column].to_numpy() for column in ("energy_eev", "zenith_deg", "n_mu"))

@@ -121,7 +121,9 @@ def _staging(folder: Path, name: str) -> Iterator[Path]:
     try:
         yield staging
     except OSError as error:
-        raise SourceError("the snapshot cannot be written", where=str(folder), got=str(error), hint="free some disk space") from error
+        raise SourceError(
+            "the snapshot cannot be written", where=str(folder), got=str(error), hint="free some disk space"
+        ) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 

@@ -49,7 +49,9 @@ def assign(frame: pl.DataFrame, config: Split, seed: int) -> pl.DataFrame:
     for name, start, stop in zip(("test", "calibration", "validation"), (0, *held_out), held_out, strict=False):
         names[order[start:stop]] = name
     partition = names[np.searchsorted(groups, frame["group_id"].to_numpy())]
-    manifest = frame.select("shower_id", "group_id", "primary").with_columns(pl.Series("partition", partition, dtype=pl.String))
+    manifest = frame.select("shower_id", "group_id", "primary").with_columns(
+        pl.Series("partition", partition, dtype=pl.String)
+    )
     _check(manifest)
     return manifest
 
@@ -75,7 +77,9 @@ def write_split(manifest: pl.DataFrame, folder: Path) -> SplitRef:
     partial = path.with_suffix(".writing")
     manifest.write_parquet(partial)
     partial.rename(path)
-    counts = manifest.group_by("partition").agg(pl.len(), pl.col("group_id").n_unique().alias("groups")).sort("partition")
+    counts = (
+        manifest.group_by("partition").agg(pl.len(), pl.col("group_id").n_unique().alias("groups")).sort("partition")
+    )
     return SplitRef(
         path=path,
         content_sha256=digest,
@@ -97,5 +101,7 @@ def read_split(ref: SplitRef) -> pl.DataFrame:
     manifest = pl.read_parquet(ref.path)
     found = table_sha256({name: manifest[name].to_numpy() for name in manifest.columns}, {})
     if found != ref.content_sha256:
-        raise ArtifactError("the split manifest was altered", where=str(ref.path), expected=ref.content_sha256, got=found)
+        raise ArtifactError(
+            "the split manifest was altered", where=str(ref.path), expected=ref.content_sha256, got=found
+        )
     return manifest

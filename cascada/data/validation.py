@@ -101,9 +101,15 @@ class ValidationReport(BaseModel):
         """Render as a table for people."""
         head = f"**{self.suite}**: {'passed' if self.passed else 'FAILED'}\n\n"
         head += "| | expectation | on | required | measured |\n|---|---|---|---|---|\n"
-        marks = {(True, "critical"): "ok", (True, "warning"): "ok", (False, "warning"): "warn", (False, "critical"): "FAIL"}
+        marks = {
+            (True, "critical"): "ok",
+            (True, "warning"): "ok",
+            (False, "warning"): "warn",
+            (False, "critical"): "FAIL",
+        }
         return head + "".join(
-            f"| {marks[o.passed, o.severity]} | {o.expectation} | {o.subject} | {o.required} | {o.measured} |\n" for o in self.outcomes
+            f"| {marks[o.passed, o.severity]} | {o.expectation} | {o.subject} | {o.required} | {o.measured} |\n"
+            for o in self.outcomes
         )
 
 
@@ -240,7 +246,9 @@ def _measured(result: Mapping[str, Any]) -> str:
 
 
 def _example(item: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {_short(value)}" for name, value in sorted(item.items(), key=lambda pair: pair[0] != "primary"))
+    return ", ".join(
+        f"{name} {_short(value)}" for name, value in sorted(item.items(), key=lambda pair: pair[0] != "primary")
+    )
 
 
 def _short(value: object) -> str:

@@ -13,7 +13,12 @@ from cascada.evaluation.predictions import Predictions
 
 
 def draw_figures(
-    evaluation: Evaluation, predictions: Predictions, labels: NDArray[np.int64], *, reference: tuple[str, ...], folder: Path
+    evaluation: Evaluation,
+    predictions: Predictions,
+    labels: NDArray[np.int64],
+    *,
+    reference: tuple[str, ...],
+    folder: Path,
 ) -> list[Path]:
     """Draw the confusion matrix, the ROC curve of the anomaly score and the score per primary.
 
@@ -57,7 +62,7 @@ def _roc(evaluation: Evaluation, predictions: Predictions, anomalous: NDArray[np
     figure = Figure(figsize=(5.2, 4.2), layout="constrained")
     axes = figure.subplots()
     axes.plot(np.maximum(contamination, 0.5 / max(int((~anomalous).sum()), 1)), efficiency, drawstyle="steps-post")
-    axes.set(xscale="log", xlabel="share of reference showers above the cut", ylabel="share of anomalous showers above the cut",
+    axes.set(xscale="log", xlabel="reference showers above the cut", ylabel="anomalous showers above the cut",
              ylim=(0, 1.02), title=f"Anomaly score: AUC {evaluation.find('anomaly_auc')}")  # fmt: skip
     axes.grid(alpha=0.3)
     return figure
@@ -65,7 +70,8 @@ def _roc(evaluation: Evaluation, predictions: Predictions, anomalous: NDArray[np
 
 def _scores(evaluation: Evaluation, predictions: Predictions, labels: NDArray[np.int64]) -> Figure:
     score = np.log10(np.maximum(predictions.anomaly_score, 1e-12))
-    bins = np.linspace(*np.quantile(score, [0.001, 0.999]), 60)
+    low, high = np.quantile(score, [0.001, 0.999])
+    bins = np.linspace(float(low), float(high), 60)
     figure = Figure(figsize=(5.2, 4.2), layout="constrained")
     axes = figure.subplots()
     for index, name in enumerate(evaluation.classes):

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from scipy.special import ndtri
 
 from cascada.evaluation.predictions import Predictions
+from cascada.physics.primaries import PRIMARIES
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -83,7 +84,9 @@ def wilson(name: str, successes: int, trials: int) -> Metric:
     share = successes / trials
     centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
     half = z / (1 + z**2 / trials) * math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
-    return Metric(name=name, value=share, low=max(centre - half, 0.0), high=min(centre + half, 1.0), n=trials, interval="wilson")
+    return Metric(
+        name=name, value=share, low=max(centre - half, 0.0), high=min(centre + half, 1.0), n=trials, interval="wilson"
+    )
 
 
 def roc_auc(score: Floats, positive: NDArray[np.bool_], weight: Floats) -> float:
@@ -129,7 +132,12 @@ def group_weights(groups: Integers, replicates: int, rng: np.random.Generator) -
 
 
 def bootstrap(
-    name: str, statistic: Callable[[Floats], float], groups: Integers, *, rng: np.random.Generator, replicates: int = 200
+    name: str,
+    statistic: Callable[[Floats], float],
+    groups: Integers,
+    *,
+    rng: np.random.Generator,
+    replicates: int = 200,
 ) -> Metric:
     """Measure a statistic with the percentile interval of a bootstrap by group (Efron, Ann. Stat. 7 (1979) 1).
 
@@ -147,9 +155,14 @@ def bootstrap(
 
 
 def evaluate(
-    predictions: Predictions, labels: Integers, groups: Integers, *, classes: tuple[str, ...], reference: tuple[str, ...],
+    predictions: Predictions,
+    labels: Integers,
+    groups: Integers,
+    *,
+    classes: tuple[str, ...],
+    reference: tuple[str, ...],
     rng: np.random.Generator,
-) -> Evaluation:  # fmt: skip
+) -> Evaluation:
     """Measure accuracy, efficiencies, confusion, anomaly AUC and the p-Fe merit factor on a test partition.
 
     Parameters
@@ -165,33 +178,49 @@ def evaluate(
 
     Notes
     -----
-    The merit factor is that of ln P(Fe)/P(p). Metrics whose classes are absent are left out.
+    The merit factor is that of the estimated ln A. It depends on how an estimator is scaled: this one saturates at the
+    masses of p and Fe, so it lies above the factors of linear discriminants and compares only with its own kind.
+    Metrics whose classes are absent are left out.
     """
     predicted = predictions.probabilities.argmax(axis=1)
     size = len(classes)
     confusion = np.bincount(labels * size + predicted, minlength=size**2).reshape(size, size)
     metrics = [wilson("accuracy", int(np.trace(confusion)), labels.size)]
-    metrics += [wilson(f"efficiency_{name}", int(confusion[i, i]), int(confusion[i].sum())) for i, name in enumerate(classes)]
+    metrics += [
+        wilson(f"efficiency_{name}", int(confusion[i, i]), int(confusion[i].sum())) for i, name in enumerate(classes)
+    ]
     anomalous = ~np.isin(labels, [classes.index(name) for name in reference])
     if anomalous.any() and not anomalous.all():
         score = predictions.anomaly_score
         metrics.append(bootstrap("anomaly_auc", lambda w: roc_auc(score, anomalous, w), groups, rng=rng))
         alarms = predictions.p_value[~anomalous] <= 0.01
         metrics.append(wilson("false_alarm_rate_at_p_0.01", int(alarms.sum()), alarms.size))
-        metrics.append(wilson("anomaly_efficiency_at_p_0.01", int((predictions.p_value[anomalous] <= 0.01).sum()), int(anomalous.sum())))
+        metrics.append(
+            wilson(
+                "anomaly_efficiency_at_p_0.01",
+                int((predictions.p_value[anomalous] <= 0.01).sum()),
+                int(anomalous.sum()),
+            )
+        )
     if {"p", "Fe"} <= set(classes):
         metrics.append(_proton_iron(predictions, labels, groups, classes, rng))
     return Evaluation(classes=classes, metrics=tuple(metrics), confusion=tuple(map(tuple, confusion.tolist())))
 
 
+def mean_ln_mass(probabilities: Floats, classes: tuple[str, ...]) -> Floats:
+    """Estimate ln A as its mean under the probabilities of the nuclei, shape (n,)."""
+    nuclei = [i for i, name in enumerate(classes) if PRIMARIES[name].is_nucleus]
+    share = probabilities[:, nuclei] + np.finfo(np.float32).tiny
+    mean: Floats = share @ np.array([PRIMARIES[classes[i]].ln_mass for i in nuclei]) / share.sum(axis=1)
+    return mean
+
+
 def _proton_iron(
     predictions: Predictions, labels: Integers, groups: Integers, classes: tuple[str, ...], rng: np.random.Generator
 ) -> Metric:
-    proton, iron = classes.index("p"), classes.index("Fe")
-    rows = np.isin(labels, [proton, iron])
-    safe = np.log(np.maximum(predictions.probabilities[rows], np.finfo(np.float32).tiny))
-    mass = safe[:, iron] - safe[:, proton]
-    return bootstrap("merit_factor_p_fe", lambda w: merit_factor(mass, labels[rows] == proton, w), groups[rows], rng=rng)
+    rows = np.isin(labels, [classes.index("p"), classes.index("Fe")])
+    mass, proton = mean_ln_mass(predictions.probabilities[rows], classes), labels[rows] == classes.index("p")
+    return bootstrap("merit_factor_p_fe", lambda w: merit_factor(mass, proton, w), groups[rows], rng=rng)
 
 
 def accuracy_difference(

@@ -53,5 +53,4 @@ def conformal_p_value(scores: Floats, reference: Floats) -> Floats:
     [1.0, 0.5, 0.25]
     """
     at_least = reference.size - np.searchsorted(reference, scores, side="left")
-    p_value: Floats = (1.0 + at_least) / (1.0 + reference.size)
-    return p_value
+    return np.asarray((1.0 + at_least) / (1.0 + reference.size), np.float64)

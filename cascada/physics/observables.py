@@ -37,7 +37,7 @@ def mean_proton_xmax(shower: Observables) -> Floats:
 
 
 def muon_residual(shower: Observables) -> Floats:
-    """ln N_mu minus its mean for protons of the same energy and zenith (Heitler-Matthews, see `showers`)."""
+    """Ln N_mu minus its mean for protons of the same energy and zenith (Heitler-Matthews, see `showers`)."""
     tilt = sec_zenith(shower)
     expected = (
         _PROTON.muon_constant
@@ -49,7 +49,7 @@ def muon_residual(shower: Observables) -> Floats:
 
 
 def em_residual(shower: Observables) -> Floats:
-    """ln N_em minus the universal profile of a mean proton shower of the same energy and zenith."""
+    """Ln N_em minus the universal profile of a mean proton shower of the same energy and zenith."""
     distance = GROUND_DEPTH_G_CM2 * (1.0 + sec_zenith(shower)) - mean_proton_xmax(shower)
     profile = universal_em_profile(distance, _PROTON.em_r, _PROTON.em_l)
     return np.log(shower["n_em"] / (_PROTON.em_size * shower["energy_eev"])) - profile

@@ -35,7 +35,7 @@ class Primary:
 
     @property
     def ln_mass(self) -> float:
-        """ln A.
+        """Ln A.
 
         Raises
         ------

@@ -27,9 +27,7 @@ GROUND_DEPTH_G_CM2 = 875.0
 """Vertical depth of the Pierre Auger Observatory (NIM A 798 (2015) 172)."""
 
 # Coefficients a0 + a1 lnA + a2 lnA^2 of each power of lg(E/10 EeV), QGSJetII-04.
-_GUMBEL_MU = np.array(
-    [[758.65, -12.3571, -1.24539], [56.5943, -1.01244, 0.228689], [-0.534683, -0.17284, -0.019159]]
-)
+_GUMBEL_MU = np.array([[758.65, -12.3571, -1.24539], [56.5943, -1.01244, 0.228689], [-0.534683, -0.17284, -0.019159]])
 _GUMBEL_SIGMA = np.array([[35.4234, 6.75921, -1.46182], [-0.796042, 0.201762, -0.0142452]])
 _GUMBEL_LAMBDA = np.array([[0.671545, 0.373902, 0.075325], [0.0304335, 0.0473985, -0.000564531]])
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from cascada.errors import ArtifactError
 from cascada.registry.bundle import GRAPH, REFERENCE, SPEC, WEIGHTS, Bundle, BundleSpec, Graph, Lineage
 from cascada.repro.fingerprint import file_sha256
 from cascada.training.scaling import Scaling
@@ -19,6 +20,9 @@ from cascada.training.scaling import Scaling
 
 class _Inference(nn.Module):
     """Standardisation, network, softmax and anomaly score in one graph."""
+
+    mean: Tensor
+    scale: Tensor
 
     def __init__(self, network: nn.Module, scaling: Scaling) -> None:
         super().__init__()
@@ -67,7 +71,8 @@ def _export_graph(module: nn.Module, features: int, path: Path) -> None:
             module, (torch.zeros(2, features),), dynamo=True, verbose=False, input_names=["features"],
             output_names=["probabilities", "anomaly_score"], dynamic_shapes={"features": {0: torch.export.Dim("n")}},
         )  # fmt: skip
-    assert program is not None
+    if program is None:
+        raise ArtifactError("torch exported no ONNX graph", where=str(path))
     program.model.metadata_props.clear()
     for node in program.model.graph:  # the exporter notes source paths of this machine on every node
         node.metadata_props.clear()

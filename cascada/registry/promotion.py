@@ -26,6 +26,8 @@ def register(name: str, *, run_id: str, bundle_sha256: str, tags: dict[str, str]
 def promote(version: ModelVersion, verdict: Verdict) -> ModelVersion:
     """Let a verdict decide: champion when it passed, challenger with the reasons when it did not."""
     reasons = "; ".join(verdict.reasons)
-    models.tag_version(version, {"verdict": "passed" if verdict.passed else "failed", "verdict_reasons": reasons[:4000]})
+    models.tag_version(
+        version, {"verdict": "passed" if verdict.passed else "failed", "verdict_reasons": reasons[:4000]}
+    )
     models.set_alias(version, CHAMPION if verdict.passed else CHALLENGER)
     return models.get_version(version.name, version.version)

@@ -95,7 +95,9 @@ def code_state(root: Path) -> CodeState:
 def software() -> Software:
     """List Python, the system and every installed distribution with its version."""
     packages = {d.metadata["Name"]: d.version for d in importlib.metadata.distributions() if d.metadata["Name"]}
-    return Software(python=platform.python_version(), system=platform.platform(), packages=dict(sorted(packages.items())))
+    return Software(
+        python=platform.python_version(), system=platform.platform(), packages=dict(sorted(packages.items()))
+    )
 
 
 def hardware() -> Hardware:

@@ -69,5 +69,8 @@ def table_sha256(columns: Mapping[str, NDArray[Any]], units: Mapping[str, str]) 
 def source_sha256(*folders: Path) -> str:
     """Hash the Python and YAML sources below folders: what a cached result was computed by."""
     return json_sha256(
-        {folder.name: files_sha256(folder, (p for p in folder.rglob("*") if p.suffix in (".py", ".yaml"))) for folder in folders}
+        {
+            folder.name: files_sha256(folder, (p for p in folder.rglob("*") if p.suffix in (".py", ".yaml")))
+            for folder in folders
+        }
     )

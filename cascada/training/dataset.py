@@ -46,13 +46,19 @@ def check_names(experiment: Experiment) -> None:
         If one does not, or every primary is a reference.
     """
     required_columns(experiment.features)
-    named = experiment.source.primaries if isinstance(experiment.source, SimulatorSource) else tuple(experiment.source.files)
+    named = (
+        experiment.source.primaries
+        if isinstance(experiment.source, SimulatorSource)
+        else tuple(experiment.source.files)
+    )
     present = {find_primary(name).name for name in named}
     for name in experiment.reference:
         if find_primary(name).name not in present:
             raise ConfigError(f"reference: the source has no {name!r}", hint=nearest(name, present))
     if present == set(experiment.reference):
-        raise ConfigError("reference: every primary is called normal", hint="leave the anomalies out, for example photon")
+        raise ConfigError(
+            "reference: every primary is called normal", hint="leave the anomalies out, for example photon"
+        )
 
 
 def observables(frame: pl.DataFrame, features: tuple[str, ...]) -> dict[str, NDArray[np.float64]]:
@@ -68,13 +74,20 @@ def observables(frame: pl.DataFrame, features: tuple[str, ...]) -> dict[str, NDA
     if lacking:
         raise ConfigError(
             f"the features need the column{'s' * (len(lacking) > 1)} {', '.join(lacking)}, which the snapshot lacks",
-            expected=", ".join(columns), got=", ".join(frame.columns), hint="map the column in `source`, or drop the feature",
-        )  # fmt: skip
+            expected=", ".join(columns),
+            got=", ".join(frame.columns),
+            hint="map the column in `source`, or drop the feature",
+        )
     return {name: frame[name].cast(pl.Float64).to_numpy() for name in columns}
 
 
 def take_partition(
-    frame: pl.DataFrame, manifest: pl.DataFrame, partition: Partition, *, features: tuple[str, ...], classes: tuple[str, ...]
+    frame: pl.DataFrame,
+    manifest: pl.DataFrame,
+    partition: Partition,
+    *,
+    features: tuple[str, ...],
+    classes: tuple[str, ...],
 ) -> Sample:
     """Take the rows of a partition, with their features and class indices.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from cascada.training.dataset import Batches, Sample
 from cascada.training.scaling import Scaling
 
 
-class AutoencoderTask(lightning.LightningModule):
+class AutoencoderTask(lightning.LightningModule):  # type: ignore[misc]  # untyped library
     """Joint loss of an autoencoder and its primary head.
 
     Cross-entropy of the primary over all showers, plus the mean squared reconstruction error over showers of the
@@ -37,6 +38,8 @@ class AutoencoderTask(lightning.LightningModule):
         Optimiser steps of the whole fit, for the one-cycle schedule.
     """
 
+    reference: Tensor
+
     def __init__(self, network: nn.Module, reference: Tensor, config: Training, *, steps: int) -> None:
         super().__init__()
         self.network = network
@@ -50,23 +53,21 @@ class AutoencoderTask(lightning.LightningModule):
         """Compute the parts of the loss: ``cross_entropy``, ``reconstruction`` and their weighted ``loss``."""
         reconstruction, logits = self.network(x)
         cross_entropy = functional.cross_entropy(logits, label)
-        weight = self.reference[label].to(x.dtype)  # type: ignore[index]
+        weight = self.reference[label].to(x.dtype)
         error = ((reconstruction - x) ** 2).mean(dim=1)
         normal = (error * weight).sum() / weight.sum().clamp(min=1.0)
         loss = cross_entropy + self.config.reconstruction_weight * normal
         return {"loss": loss, "cross_entropy": cross_entropy, "reconstruction": normal}
 
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+    def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         """Compute the loss of a batch; its parts are averaged over the epoch."""
         parts = self.losses(*batch)
         for name, value in parts.items():
             self._sums[name] = self._sums.get(name, torch.zeros(())) + value.detach()
         return parts["loss"]
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+    def validation_step(self, batch: tuple[Tensor, Tensor]) -> None:
         """Write the epoch's row of the history, with the losses of the validation partition."""
-        if self.trainer.sanity_checking:
-            return
         batches = max(int(self.trainer.num_training_batches), 1)
         row = {f"train_{name}": float(value) / batches for name, value in self._sums.items()}
         row |= {f"validation_{name}": float(value) for name, value in self.losses(*batch).items()}
@@ -125,8 +126,10 @@ def fit(
     """
     torch.set_num_threads(config.threads)
     batches = Batches(*_tensors(train, scaling), batch_size=config.batch_size, seed=integer_seed(seed, "batches"))
+    held_out = Batches(*_tensors(validation, scaling), batch_size=validation.labels.size, seed=0)
     steps = len(batches) * config.epochs
     task = AutoencoderTask(network, torch.tensor(reference), config, steps=steps)
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # Lightning sets itself to INFO on import
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
         trainer = lightning.Trainer(
@@ -135,9 +138,9 @@ def fit(
             callbacks=[TQDMProgressBar(refresh_rate=20)] if progress else [], default_root_dir=folder,
             num_sanity_val_steps=0,
         )  # fmt: skip
-        trainer.fit(task, batches, [_tensors(validation, scaling)])
+        trainer.fit(task, batches, held_out)
     return Fitted(network.cpu().eval(), task.history)
 
 
 def _tensors(sample: Sample, scaling: Scaling) -> tuple[Tensor, Tensor]:
-    return torch.from_numpy(scaling.apply(sample.features)), torch.from_numpy(sample.labels)
+    return torch.tensor(scaling.apply(sample.features)), torch.tensor(sample.labels)

@@ -19,7 +19,7 @@ class Scaling(BaseModel):
 
     def apply(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Standardise, shape (n, features)."""
-        mean, scale = np.float32(self.mean), np.float32(self.scale)
+        mean, scale = np.array(self.mean, np.float32), np.array(self.scale, np.float32)
         return np.asarray((features - mean) / scale, dtype=np.float32)
 
 
@@ -41,7 +41,9 @@ def fit_scaling(features: NDArray[np.float32], names: tuple[str, ...]) -> Scalin
     wide = features.astype(np.float64)
     for index, name in enumerate(names):
         if not np.isfinite(wide[:, index]).all():
-            raise InvalidDataError(f"feature {name!r} is not finite for every shower", hint="check its columns in the snapshot")
+            raise InvalidDataError(
+                f"feature {name!r} is not finite for every shower", hint="check its columns in the snapshot"
+            )
     scale = wide.std(axis=0)
     for name, value in zip(names, scale, strict=True):
         if value == 0.0:

@@ -11,7 +11,9 @@ from cascada.data.sources.text import read_text
 from cascada.errors import ConfigError
 
 
-def read_source(config: SimulatorSource | TextSource, *, directory: Path | None, seed: int, threads: int) -> SourceTable:
+def read_source(
+    config: SimulatorSource | TextSource, *, directory: Path | None, seed: int, threads: int
+) -> SourceTable:
     """Read (or simulate) the showers of an experiment.
 
     Parameters

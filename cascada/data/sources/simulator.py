@@ -28,7 +28,7 @@ def simulate(config: SimulatorSource, seed: int, *, threads: int = 2) -> SourceT
     generator_name = f"simulator {config.hadronic_model}, seed {seed}"
     return SourceTable(
         frame=pl.concat(chunks),
-        files={name: generator_name for name in config.primaries},
+        files=dict.fromkeys(config.primaries, generator_name),
         origin={"origin": generator_name, "settings": config.model_dump(mode="json")},
     )
 

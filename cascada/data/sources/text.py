@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import polars as pl
+from numpy.typing import NDArray
 
 from cascada.config import ColumnMap, TextSource
 from cascada.data.sources.table import SourceTable, in_order
@@ -51,7 +52,9 @@ def _check_map(config: TextSource) -> None:
     mappable = [name for name, column in COLUMNS.items() if column.role != "label"]
     for name in config.columns:
         if name not in mappable:
-            raise ConfigError(f"source.columns: {name!r} is no column of the shower table", hint=nearest(name, mappable))
+            raise ConfigError(
+                f"source.columns: {name!r} is no column of the shower table", hint=nearest(name, mappable)
+            )
     missing = [name for name in _REQUIRED if name not in config.columns]
     if missing:
         raise ConfigError(f"source.columns: no entry for {', '.join(missing)}", hint="add its position or name")
@@ -60,7 +63,9 @@ def _check_map(config: TextSource) -> None:
 def _read_file(path: Path, config: TextSource) -> pl.DataFrame:
     raw = _parse(path, config)
     numbers = {name: _numbers(raw, name, entry, path) for name, entry in config.columns.items()}
-    zenith = to_canonical("zenith_deg", numbers["zenith_deg"], config.columns["zenith_deg"].unit, zenith_deg=np.empty(0))
+    zenith = to_canonical(
+        "zenith_deg", numbers["zenith_deg"], config.columns["zenith_deg"].unit, zenith_deg=np.empty(0)
+    )
     table: dict[str, pl.Series] = {}
     for name, values in numbers.items():
         entry = config.columns[name]
@@ -92,7 +97,7 @@ def _parse(path: Path, config: TextSource) -> pd.DataFrame:
     return raw
 
 
-def _numbers(raw: pd.DataFrame, name: str, entry: ColumnMap, path: Path) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _numbers(raw: pd.DataFrame, name: str, entry: ColumnMap, path: Path) -> NDArray[np.float64]:
     if entry.column not in raw.columns:
         names = [str(column) for column in raw.columns]
         raise SourceError(
@@ -110,10 +115,10 @@ def _numbers(raw: pd.DataFrame, name: str, entry: ColumnMap, path: Path) -> np.n
             where=f"{path}, data row {row + 1}",
             got=repr(raw[entry.column].iloc[row])[:80],
         )
-    return values.to_numpy(np.float64)
+    return np.asarray(values, np.float64)
 
 
-def _integers(values: np.ndarray[tuple[int], np.dtype[np.float64]], name: str, path: Path) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _integers(values: NDArray[np.float64], name: str, path: Path) -> NDArray[np.int64]:
     if not np.all(np.isfinite(values) & (values == np.floor(values))):
         row = int(np.flatnonzero(~(np.isfinite(values) & (values == np.floor(values))))[0])
         raise SourceError(f"{name} must be whole numbers", where=f"{path}, data row {row + 1}", got=str(values[row]))

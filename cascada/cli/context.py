@@ -1,0 +1,23 @@
+"""What every command does first."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+from cascada.errors import ConfigError
+from cascada.logs import configure_logging
+from cascada.settings import Settings, apply_environment, load_settings
+
+
+def enter(*, verbose: bool = False) -> Settings:
+    """Read the settings and prepare this process: logging, quiet environment, imports of the project's own packages."""
+    try:
+        settings = load_settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = f"CASCADA_{'_'.join(str(part) for part in first['loc'])}".upper()
+        raise ConfigError(f"{name}: {first['msg']}", got=repr(first["input"])) from error
+    settings.home.mkdir(exist_ok=True)
+    configure_logging(verbose=verbose)
+    apply_environment(settings)
+    return settings

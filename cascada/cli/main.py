@@ -1,0 +1,54 @@
+"""The command `cascada`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import click
+import typer
+
+import cascada
+from cascada.cli import demo, servers, train
+from cascada.cli.render import stderr
+from cascada.errors import CascadaError
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=cascada.__doc__, add_completion=False)
+app.command("train")(train.train)
+app.command("demo")(demo.demo)
+app.command("up")(servers.up)
+app.command("status")(servers.status)
+app.command("serve")(servers.serve)
+app.command("predict")(servers.predict)
+app.command("down")(servers.down)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"cascada {cascada.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run a command; turn the errors that users can mend into a message and an exit code."""
+    try:
+        app()
+    except CascadaError as error:
+        stderr.print(f"[bold red]error:[/] {_escaped(str(error))}", highlight=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        stderr.print("interrupted")
+        sys.exit(130)
+
+
+def _escaped(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)

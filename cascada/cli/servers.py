@@ -1,0 +1,133 @@
+"""`cascada up`, `status`, `serve`, `predict` and `down`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import typer
+
+from cascada.cli.context import enter
+from cascada.cli.render import show_facts, show_prediction, stdout
+from cascada.errors import ArtifactError, PlatformError, SourceError, nearest
+from cascada.settings import Settings
+
+
+def start_observers(settings: Settings) -> None:
+    """Start Prefect and MLflow side by side and wait for both."""
+    from cascada import platform
+
+    prefect, mlflow = platform.start_prefect(settings), platform.start_mlflow(settings)
+    platform.wait_until_ready(prefect, "/api/health")
+    platform.wait_until_ready(mlflow, "/health")
+
+
+def start_champion(settings: Settings, model: str) -> str:
+    """Package the champion of a model, if need be, and serve it; returns which version answers."""
+    from cascada import platform
+    from cascada.tracking import models
+    from flows.release import package_version
+
+    champion = models.find_alias(model, models.CHAMPION)
+    if champion is None:
+        known = models.list_models()
+        hint = nearest(model, known) if known else "train an experiment first"
+        raise ArtifactError(f"the model {model!r} has no champion", hint=hint)
+    what = f"{model} version {champion.version}"
+    platform.wait_until_ready(platform.start_service(settings, package_version(champion), what=what), "/readyz")
+    return what
+
+
+def up() -> None:
+    """Start Prefect and MLflow, and the service when exactly one model has a champion."""
+    settings = enter()
+    start_observers(settings)
+    from cascada.tracking import models
+
+    champions = [name for name in models.list_models() if models.find_alias(name, models.CHAMPION)]
+    if len(champions) == 1:
+        start_champion(settings, champions[0])
+    elif champions:
+        stdout.print(f"several models have a champion; serve one with `cascada serve {champions[0]}`")
+    show_facts("Open", _addresses(settings))
+
+
+def _addresses(settings: Settings) -> dict[str, str]:
+    from cascada import platform
+
+    return {s.name: s.url + (f"  ({s.what})" if s.what else "") for s in platform.running(settings).values()}
+
+
+def status(as_json: Annotated[bool, typer.Option("--json", help="print as JSON")] = False) -> None:
+    """List the servers that run."""
+    from cascada import platform
+
+    servers = platform.running(enter())
+    if as_json:
+        stdout.print_json(json.dumps([server.model_dump(mode="json") for server in servers.values()]))
+    elif servers:
+        show_facts("Running", {s.name: f"{s.url}  pid {s.pid}  {s.what}  log {s.log}" for s in servers.values()})
+    else:
+        stdout.print("no server runs; start them with `cascada up`")
+
+
+def serve(model: Annotated[str, typer.Argument(help="registered model; the name of its experiment")]) -> None:
+    """Serve the champion of a model over HTTP."""
+    settings = enter()
+    what = start_champion(settings, model)
+    stdout.print(f"{what} answers at {settings.service_url}/predict; stop it with `cascada down`")
+
+
+def ask(settings: Settings, events: list[dict[str, Any]]) -> dict[str, Any]:
+    """Ask the running service for predictions.
+
+    Raises
+    ------
+    PlatformError
+        If no service answers.
+    SourceError
+        If it refuses the events.
+    """
+    try:
+        answer = httpx.post(f"{settings.service_url}/predict", json={"events": events}, timeout=60.0)
+    except httpx.TransportError as error:
+        raise PlatformError(
+            "no service answers", where=settings.service_url, got=str(error), hint="start it with `cascada serve MODEL`"
+        ) from error
+    if answer.status_code != httpx.codes.OK:
+        raise SourceError(
+            "the service refused the events", where=str(answer.url), got=f"{answer.status_code}: {answer.text[:1000]}"
+        )
+    result: dict[str, Any] = answer.json()
+    return result
+
+
+def predict(
+    events: Annotated[Path, typer.Argument(help="JSON file: a list of events, units in the names of their fields")],
+    as_json: Annotated[bool, typer.Option("--json", help="print the whole answer")] = False,
+) -> None:
+    """Ask the running service about the events of a file."""
+    settings = enter()
+    try:
+        content = json.loads(events.read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise SourceError(
+            "the events cannot be read", where=str(events), expected="a JSON list of events", got=str(error)
+        ) from error
+    listed = content if isinstance(content, list) else [content]
+    answer = ask(settings, listed)
+    if as_json:
+        stdout.print_json(json.dumps(answer))
+        return
+    for event, prediction in zip(listed, answer["predictions"], strict=True):
+        show_prediction(event, prediction, answer["model"])
+
+
+def down() -> None:
+    """Stop every server that was started here."""
+    from cascada import platform
+
+    stopped = platform.stop(enter())
+    stdout.print(f"stopped {', '.join(stopped)}" if stopped else "nothing was running")

@@ -1,0 +1,58 @@
+"""`cascada train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cascada.cli.context import enter
+from cascada.cli.render import pages, show_facts, show_outcome, stderr, stdout
+from cascada.config import Experiment, load_experiment
+from cascada.settings import Settings
+
+if TYPE_CHECKING:
+    from flows.training import Outcome
+
+
+def train(
+    experiment: Annotated[Path, typer.Argument(help="experiment file (YAML)", show_default=False)],
+    data: Annotated[Path | None, typer.Option("--data", help="folder of the input files", show_default=False)] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="a value on top of the file: dotted.key=value")
+    ] = None,
+    allow_invalid_data: Annotated[
+        bool,
+        typer.Option(
+            "--allow-invalid-data", help="go on although a suite refuses the data; the model can never be promoted"
+        ),
+    ] = False,
+    refresh: Annotated[bool, typer.Option("--refresh", help="ignore cached results")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print the outcome as JSON")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="show the flow's log")] = False,
+) -> None:
+    """Train an experiment: ingest, train, evaluate, release, as one Prefect flow."""
+    settings = enter(verbose=verbose)
+    loaded = load_experiment(experiment, overrides or ())
+    outcome = run_experiment(settings, loaded, data, allow_invalid_data=allow_invalid_data, refresh=refresh)
+    if as_json:
+        stdout.print_json(outcome.model_dump_json())
+    else:
+        show_outcome(outcome)
+        show_facts("Open", pages(outcome, settings))
+
+
+def run_experiment(
+    settings: Settings, experiment: Experiment, data: Path | None, *, allow_invalid_data: bool, refresh: bool
+) -> Outcome:
+    """Start Prefect if it does not run yet, then run the training flow in this process."""
+    from cascada import platform
+
+    if not platform.is_prefect_reachable():
+        stderr.print(f"starting Prefect at {settings.prefect_url} (stop it with `cascada down`)")
+        platform.wait_until_ready(platform.start_prefect(settings), "/api/health")
+    from flows.training import train as train_flow
+
+    folder = None if data is None else data.resolve()
+    return train_flow(experiment, folder, allow_invalid_data, refresh)
