@@ -11,6 +11,7 @@ def configure_logging(*, verbose: bool) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
     handler.setLevel(logging.INFO if verbose else logging.WARNING)
+    handler.addFilter(lambda record: not record.name.startswith("prefect"))  # it has handlers of its own
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(handler.level)

@@ -107,7 +107,7 @@ def _record(
     )
 
 
-@flow(name="evaluate")
+@flow(name="evaluate", flow_run_name="{experiment.name}")
 def evaluate_model(experiment: Experiment, ingested: Ingested, trained: Trained, refresh: bool) -> Evaluated:
     """Evaluate a trained bundle and show the metrics in Prefect."""
     evaluated = judge_bundle.with_options(refresh_cache=refresh)(experiment, ingested, trained)

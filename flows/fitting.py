@@ -45,6 +45,7 @@ def fit_network(experiment: Experiment, ingested: Ingested) -> Trained:
     code = code_state(settings.root)
     run_id = runs.start_run(
         experiment.name,
+        name=f"{experiment.name}-seed-{experiment.seed}",
         artifacts=settings.home / "mlartifacts",
         params=_flat(
             experiment.model_dump(mode="json", include={"seed", "features", "repair", "model", "training", "split"})
@@ -106,7 +107,7 @@ def _flat(values: dict[str, object], prefix: str = "") -> dict[str, object]:
     return flat
 
 
-@flow(name="train")
+@flow(name="train", flow_run_name="{experiment.name}")
 def train_model(experiment: Experiment, ingested: Ingested, refresh: bool) -> Trained:
     """Train the model of an experiment on a snapshot and its split."""
     return fit_network.with_options(refresh_cache=refresh)(experiment, ingested)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from cascada.config import Experiment, TextSource
 from cascada.data.etl import difference_running_sums, sieve
-from cascada.data.snapshots import SnapshotRef, read_showers, track, write_snapshot
+from cascada.data.snapshots import SnapshotRef, ensure, read_showers, track, write_snapshot
 from cascada.data.sources import read_source
 from cascada.data.sources.table import SourceTable
 from cascada.data.splits import SplitRef, assign, write_split
@@ -92,12 +92,13 @@ def make_split(experiment: Experiment, snapshot: SnapshotRef) -> SplitRef:
     return write_split(manifest, settings.home / "splits")
 
 
-@flow(name="ingest")
+@flow(name="ingest", flow_run_name="{experiment.name}")
 def ingest(experiment: Experiment, data_dir: Path | None, allow_invalid_data: bool, refresh: bool) -> Ingested:
     """Make the snapshot and the split of an experiment."""
     folder = data_folder(experiment, data_dir)
     inputs = hash_inputs(experiment, folder)
-    snapshot = take_snapshot.with_options(refresh_cache=refresh)(experiment, folder, inputs, allow_invalid_data)
+    taken = take_snapshot.with_options(refresh_cache=refresh)(experiment, folder, inputs, allow_invalid_data)
+    snapshot = ensure(taken, load_settings().root)
     split = make_split.with_options(refresh_cache=refresh)(experiment, snapshot)
     get_run_logger().info("%d showers kept, %d quarantined", snapshot.rows_kept, snapshot.rows_quarantined)
     return Ingested(snapshot=snapshot, split=split)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from cascada.config import Experiment
 from cascada.errors import ArtifactError
 from cascada.evaluation.gates import Verdict, judge
-from cascada.evaluation.metrics import Evaluation, Metric, accuracy_difference
+from cascada.evaluation.metrics import Metric, accuracy_difference
 from cascada.registry import promotion
 from cascada.registry.bundle import Bundle
 from cascada.repro.seeds import generator
@@ -109,19 +109,9 @@ def package(identity: ModelIdentity) -> Path:
     return package_version(models.get_version(identity.name, identity.version))
 
 
-@flow(name="release")
+@flow(name="release", flow_run_name="{experiment.name}")
 def release_model(experiment: Experiment, ingested: Ingested, trained: Trained, evaluated: Evaluated) -> Released:
     """Register a model; promote and package it when the verdict allows."""
     released = register_and_promote(experiment, ingested, trained, evaluated)
-    create_markdown_artifact(describe(released, evaluated.evaluation), key="verdict")
+    create_markdown_artifact(f"**{released.standing}**\n\n{released.verdict.to_markdown()}", key="verdict")
     return released.model_copy(update={"bento": package(released.identity)}) if released.champion else released
-
-
-def describe(released: Released, evaluation: Evaluation) -> str:
-    """Render a verdict as Markdown."""
-    lines = [f"**{released.standing}**, accuracy {evaluation.find('accuracy')}", ""]
-    lines += ["| | check | required | measured |", "|---|---|---|---|"]
-    lines += [
-        f"| {'ok' if c.passed else 'FAIL'} | {c.name} | {c.required} | {c.measured} |" for c in released.verdict.checks
-    ]
-    return "\n".join(lines)

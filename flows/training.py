@@ -32,7 +32,7 @@ class Outcome(BaseModel):
     released: Released
 
 
-@flow(name="train-experiment")
+@flow(name="train-experiment", flow_run_name="{experiment.name}")
 def train(
     experiment: Experiment, data_dir: Path | None = None, allow_invalid_data: bool = False, refresh: bool = False
 ) -> Outcome:

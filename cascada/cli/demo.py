@@ -12,6 +12,7 @@ from cascada.cli.train import run_experiment
 from cascada.config import load_experiment
 
 if TYPE_CHECKING:
+    from cascada.settings import Settings
     from flows.training import Outcome
 
 
@@ -27,7 +28,7 @@ def demo() -> None:
     stderr.print("3/4  starting the service of the champion")
     start_champion(settings, experiment.name)
     stderr.print("4/4  asking the service\n")
-    events = _test_events(outcome)
+    events = _test_events(outcome, settings)
     answer = ask(settings, [event for _, event in events])
     show_outcome(outcome)
     show_prediction(events[0][1], answer["predictions"][0], answer["model"])
@@ -38,12 +39,11 @@ def demo() -> None:
     stderr.print(f"took {time.monotonic() - started:.0f} s")
 
 
-def _test_events(outcome: Outcome, count: int = 200) -> list[tuple[str, dict[str, float]]]:
-    import polars as pl
-
+def _test_events(outcome: Outcome, settings: Settings, count: int = 200) -> list[tuple[str, dict[str, float]]]:
+    from cascada.data.snapshots import read_showers
     from cascada.data.splits import read_split
     from cascada.physics.columns import OBSERVABLES
 
-    showers = pl.read_parquet(outcome.ingested.snapshot.path / "showers.parquet")
-    test = showers.filter(read_split(outcome.ingested.split)["partition"] == "test").head(count)
+    showers, split = read_showers(outcome.ingested.snapshot, settings.root), read_split(outcome.ingested.split)
+    test = showers.filter(split["partition"] == "test").head(count)
     return [(row.pop("primary"), row) for row in test.select("primary", *OBSERVABLES).iter_rows(named=True)]

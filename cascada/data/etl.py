@@ -87,6 +87,7 @@ def _duplicate(frame: pl.DataFrame) -> pl.Expr:
 
 
 def reasons_of(quarantined: pl.DataFrame) -> dict[str, int]:
-    """Count quarantined rows by reason, the most frequent first."""
-    counts = quarantined.group_by("reason").len().sort(["len", "reason"], descending=[True, False])
+    """Count quarantined rows by reason, the most frequent first; a row with two reasons counts for both."""
+    single = quarantined.select(pl.col("reason").str.split("; ")).explode("reason")
+    counts = single.group_by("reason").len().sort(["len", "reason"], descending=[True, False])
     return dict(counts.iter_rows())

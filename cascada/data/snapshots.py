@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
+import yaml
 from pydantic import BaseModel, ConfigDict
 
 from cascada.data.etl import Sieved, reasons_of
@@ -31,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 _SHOWERS, _QUARANTINE, _CARD = "showers.parquet", "quarantine.parquet", "snapshot.json"
 
+_ANEW = "train again with --refresh to take the snapshot anew"
 _DVC_CONFIG = """\
 [core]
     analytics = false
@@ -144,23 +146,33 @@ def _swap(staging: Path, target: Path) -> None:
 
 
 def read_showers(ref: SnapshotRef, root: Path) -> pl.DataFrame:
-    """Read the kept rows, restored from DVC when absent, and check their hash.
+    """Read the kept rows and check their hash; when another version lies in the folder, DVC brings this one back.
 
     Raises
     ------
     ArtifactError
         If the snapshot cannot be had or its values differ from the reference.
     """
-    if not (ref.path / _SHOWERS).exists():
+    file = ref.path / _SHOWERS
+    if not file.exists() or content_sha256(pl.read_parquet(file)) != ref.content_sha256:
         _restore(ref, root)
-    frame = pl.read_parquet(ref.path / _SHOWERS)
+    frame = pl.read_parquet(file)
     found = content_sha256(frame)
     if found != ref.content_sha256:
         raise ArtifactError(
-            "the snapshot was altered", where=str(ref.path), expected=ref.content_sha256, got=found,
-            hint="train again with --refresh to take the snapshot anew",
-        )  # fmt: skip
+            "the snapshot was altered",
+            where=str(ref.path),
+            expected=ref.content_sha256,
+            got=found,
+            hint=_ANEW,
+        )
     return frame
+
+
+def ensure(ref: SnapshotRef, root: Path) -> SnapshotRef:
+    """Make sure that the version of a reference is the one that lies in its folder; see `read_showers`."""
+    read_showers(ref, root)
+    return ref
 
 
 def track(ref: SnapshotRef, root: Path) -> SnapshotRef:
@@ -174,14 +186,20 @@ def track(ref: SnapshotRef, root: Path) -> SnapshotRef:
 def _restore(ref: SnapshotRef, root: Path) -> None:
     from dvc.exceptions import DvcException
 
+    logger.info("restoring %s %s from DVC", ref.name, ref.content_sha256[:12])
+    pointer = ref.path.with_name(f"{ref.name}.dvc")
+    output = {"md5": ref.dvc_md5, "hash": "md5", "path": ref.name}
     try:
         with _repository(root) as repo:
-            repo.pull(targets=[str(ref.path)], force=True)
+            pointer.write_text(yaml.safe_dump({"outs": [output]}), encoding="utf-8")
+            repo.pull(targets=[str(pointer)], force=True)
     except DvcException as error:
         raise ArtifactError(
-            "the snapshot is neither on disk nor in the DVC cache or remote", where=str(ref.path), got=str(error),
-            hint="train again with --refresh to take the snapshot anew",
-        ) from error  # fmt: skip
+            "the snapshot is neither on disk nor in the DVC cache or remote",
+            where=f"{ref.path}, md5 {ref.dvc_md5}",
+            got=str(error),
+            hint=_ANEW,
+        ) from error
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from cascada.errors import ConfigError, InvalidDataError, nearest
 logger = logging.getLogger(__name__)
 
 _EXAMPLES = 5
+_TOLD = 3  # failures that an error message spells out
 
 
 class Rule(BaseModel):
@@ -141,8 +142,9 @@ def validate(frame: pl.DataFrame, suite: Suite, files: Mapping[str, str]) -> Val
     files
         Primary to its file.
     """
-    outcomes = _run(frame, suite.rows, index=["primary", "shower_id"])
-    outcomes += _run(physics_per_primary(frame, files), suite.per_primary, index=["primary", "file"])
+    names = {primary: Path(file).name for primary, file in files.items()}
+    outcomes = _run(physics_per_primary(frame, names), suite.per_primary, index=["primary", "file"])
+    outcomes += _run(frame, suite.rows, index=["primary", "shower_id"])
     return ValidationReport(suite=suite.name, files=tuple(dict.fromkeys(files.values())), outcomes=tuple(outcomes))
 
 
@@ -156,14 +158,17 @@ def enforce(report: ValidationReport) -> None:
     """
     if report.passed:
         return
-    lines = [f"{o.expectation} on {o.subject}: {o.measured} (required: {o.required})" for o in report.failures]
-    notes = dict.fromkeys(o.notes for o in report.failures if o.notes)
+    told = report.failures[:_TOLD]
+    lines = [f"{o.subject}: {o.measured}; required {o.required} ({o.expectation})" for o in told]
+    others = ", ".join(o.subject for o in report.failures[_TOLD:])
+    count = len(report.failures)
     raise InvalidDataError(
-        f"the data do not meet the suite {report.suite!r}: {len(lines)} expectation{'s' * (len(lines) > 1)} failed",
+        f"the data do not meet the suite {report.suite!r}: {count} expectation{'s' * (count > 1)} failed",
         where="\n            ".join(report.files),
         expected=f"expectations/{report.suite}.yaml",
-        got="\n            ".join(lines),
-        hint="\n            ".join(notes) or "mend the data, or the column map and its units",
+        got="\n            ".join(lines + ([f"and more on {others}"] if others else [])),
+        hint="\n            ".join(dict.fromkeys(o.notes for o in told if o.notes))
+        or "mend the data or its column map",
     )
 
 
@@ -246,9 +251,9 @@ def _measured(result: Mapping[str, Any]) -> str:
 
 
 def _example(item: Mapping[str, Any]) -> str:
-    return ", ".join(
-        f"{name} {_short(value)}" for name, value in sorted(item.items(), key=lambda pair: pair[0] != "primary")
-    )
+    labels = ("primary", "shower_id", "file")
+    ordered = [*(name for name in item if name not in labels), *(name for name in labels if name in item)]
+    return " ".join(_short(item[name]) for name in ordered)
 
 
 def _short(value: object) -> str:

@@ -75,7 +75,7 @@ def _scores(evaluation: Evaluation, predictions: Predictions, labels: NDArray[np
     figure = Figure(figsize=(5.2, 4.2), layout="constrained")
     axes = figure.subplots()
     for index, name in enumerate(evaluation.classes):
-        axes.hist(score[labels == index], bins=bins, histtype="step", density=True, label=name, linewidth=1.4)
+        axes.hist(score[labels == index], bins=bins.tolist(), histtype="step", density=True, label=name, linewidth=1.4)
     axes.set(xlabel="lg(anomaly score)", ylabel="density", title="Anomaly score per primary")
     axes.legend()
     return figure

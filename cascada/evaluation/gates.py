@@ -35,6 +35,11 @@ class Verdict(BaseModel):
         """What stands against the model, in words."""
         return tuple(f"{c.name}: {c.measured}, required {c.required}" for c in self.checks if not c.passed)
 
+    def to_markdown(self) -> str:
+        """Render as a table for people."""
+        rows = [f"| {'ok' if c.passed else 'FAIL'} | {c.name} | {c.required} | {c.measured} |" for c in self.checks]
+        return "\n".join(["| | check | required | measured |", "|---|---|---|---|", *rows])
+
 
 def judge(evaluation: Evaluation, gate: Gate, *, data_valid: bool, gain: Metric | None) -> Verdict:
     """Judge a model.

@@ -80,6 +80,11 @@ def set_alias(version: ModelVersion, alias: str) -> None:
     MlflowClient().set_registered_model_alias(version.name, alias, str(version.version))
 
 
+def describe_version(version: ModelVersion, markdown: str) -> None:
+    """Set the description that the registry shows."""
+    MlflowClient().update_model_version(version.name, str(version.version), markdown)
+
+
 def tag_version(version: ModelVersion, tags: Mapping[str, str]) -> None:
     """Set tags of a version."""
     for key, value in tags.items():

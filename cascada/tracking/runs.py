@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
 from cascada.errors import ArtifactError
@@ -20,27 +21,31 @@ def _experiment_id(client: MlflowClient, name: str, artifacts: Path) -> str:
     return str(client.create_experiment(name, artifact_location=artifacts.as_uri()))
 
 
-def start_run(experiment: str, *, artifacts: Path, params: Mapping[str, object], tags: Mapping[str, str]) -> str:
+def start_run(
+    experiment: str, *, name: str, artifacts: Path, params: Mapping[str, object], tags: Mapping[str, str]
+) -> str:
     """Open a run and return its id.
 
     Parameters
     ----------
     experiment
         Name of the MLflow experiment; created when new.
+    name
+        Name of the run, for people.
     artifacts
         Folder for the files of new experiments.
     params, tags
         Logged at once.
     """
     client = MlflowClient()
-    run = client.create_run(_experiment_id(client, experiment, artifacts), tags=dict(tags))
+    run = client.create_run(_experiment_id(client, experiment, artifacts), tags=dict(tags), run_name=name)
     client.log_batch(run.info.run_id, params=[Param(key, str(value)) for key, value in params.items()])
     return str(run.info.run_id)
 
 
 def log_metrics(run_id: str, metrics: Mapping[str, float], *, step: int = 0) -> None:
     """Log numbers of one step in one batch."""
-    now = 0 if not metrics else _now_ms()
+    now = _now_ms()
     MlflowClient().log_batch(run_id, metrics=[Metric(name, value, now, step) for name, value in metrics.items()])
 
 
@@ -52,15 +57,11 @@ def log_history(run_id: str, history: list[dict[str, float]]) -> None:
 
 
 def _now_ms() -> int:
-    import time
-
     return int(time.time() * 1000)
 
 
 def log_dataset(run_id: str, *, name: str, digest: str, source: str, rows: int) -> None:
     """Attach the data set with its own full-content digest (MLflow's would look at the first 10,000 rows only)."""
-    from mlflow.entities import Dataset, DatasetInput, InputTag
-
     dataset = Dataset(name, digest[:36], "local", source, profile=f'{{"num_rows": {rows}}}')
     MlflowClient().log_inputs(run_id, datasets=[DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
 
