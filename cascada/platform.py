@@ -76,43 +76,46 @@ def _remember(settings: Settings, servers: Mapping[str, Server]) -> None:
     partial.rename(path)
 
 
-def _start(
-    settings: Settings,
-    name: str,
-    command: Sequence[str],
-    *,
-    url: str,
-    what: str = "",
-    environment: Mapping[str, str] | None = None,
-) -> Server:
+def _start(settings: Settings, name: str, command: Sequence[str], *, what: str = "") -> Server:
     known = running(settings)
     if name in known:
         return known[name]
-    port = int(url.rpartition(":")[2])
-    _require_free(settings.host, port, name)
+    require_free_port(settings, name)
     log = settings.home / "logs" / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
-            cwd=settings.home, env=os.environ | dict(environment or {}),
-        )  # fmt: skip
-    server = Server(
-        name=name, url=url, pid=child.pid, started=psutil.Process(child.pid).create_time(), log=log, what=what
-    )
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd=settings.home
+        )
+    started = psutil.Process(child.pid).create_time()
+    server = Server(name=name, url=_urls(settings)[name], pid=child.pid, started=started, log=log, what=what)
     _remember(settings, running(settings) | {name: server})
     return server
 
 
-def _require_free(host: str, port: int, name: str) -> None:
+def _urls(settings: Settings) -> dict[str, str]:
+    return {"prefect": settings.prefect_url, "mlflow": settings.mlflow_url, "service": settings.service_url}
+
+
+def require_free_port(settings: Settings, name: str) -> None:
+    """Check that a server (``prefect``, ``mlflow`` or ``service``) runs already or can have its port.
+
+    Raises
+    ------
+    PlatformError
+        If something else listens there.
+    """
+    if name in running(settings):
+        return
+    port = int(_urls(settings)[name].rpartition(":")[2])
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host, port))
+            probe.bind((settings.host, port))
         except OSError as error:
             raise PlatformError(
                 f"port {port}, meant for {name}, is in use",
-                where=f"{host}:{port}",
+                where=f"{settings.host}:{port}",
                 got=str(error),
                 hint=f"stop what listens there, or set CASCADA_{name.upper()}_PORT to a free port",
             ) from error
@@ -161,7 +164,7 @@ def start_prefect(settings: Settings) -> Server:
         "--port",
         str(settings.prefect_port),
     ]
-    return _start(settings, "prefect", command, url=settings.prefect_url)
+    return _start(settings, "prefect", command)
 
 
 def start_mlflow(settings: Settings) -> Server:
@@ -170,7 +173,7 @@ def start_mlflow(settings: Settings) -> Server:
         sys.executable, "-m", "mlflow", "server", "--host", settings.host, "--port", str(settings.mlflow_port),
         "--workers", "1", "--backend-store-uri", os.environ["MLFLOW_TRACKING_URI"],
     ]  # fmt: skip
-    return _start(settings, "mlflow", command, url=settings.mlflow_url)
+    return _start(settings, "mlflow", command)
 
 
 def start_service(settings: Settings, bento: Path, *, what: str) -> Server:
@@ -182,7 +185,7 @@ def start_service(settings: Settings, bento: Path, *, what: str) -> Server:
         sys.executable, "-m", "bentoml", "serve", str(bento), "--api-workers", "1",
         "--host", settings.host, "--port", str(settings.service_port),
     ]  # fmt: skip
-    return _start(settings, "service", command, url=settings.service_url, what=what)
+    return _start(settings, "service", command, what=what)
 
 
 def stop(settings: Settings, names: Sequence[str] | None = None) -> list[str]:

@@ -7,23 +7,19 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import torch
 from prefect import flow, task
 from pydantic import BaseModel, ConfigDict
 
-import models
 from cascada.config import Experiment
 from cascada.data.snapshots import read_showers
 from cascada.data.splits import read_split
 from cascada.physics.primaries import class_order
 from cascada.registry.bundle import Lineage
-from cascada.registry.export import write_bundle
 from cascada.repro.environment import code_state
 from cascada.repro.seeds import integer_seed
 from cascada.settings import load_settings
 from cascada.tracking import runs
 from cascada.training.dataset import take_partition
-from cascada.training.fit import fit
 from cascada.training.scaling import fit_scaling
 from flows.ingest import Ingested
 from flows.policies import CACHED, by_content
@@ -76,6 +72,13 @@ def fit_network(experiment: Experiment, ingested: Ingested) -> Trained:
 
 
 def _fit_and_log(experiment: Experiment, ingested: Ingested, lineage: Lineage, scratch: Path) -> str:
+    # Here, not above: torch and Lightning take seconds to import, and a cached run needs neither.
+    import torch
+
+    import models
+    from cascada.registry.export import write_bundle
+    from cascada.training.fit import fit
+
     frame, manifest = read_showers(ingested.snapshot, load_settings().root), read_split(ingested.split)
     classes = class_order(set(ingested.snapshot.rows_per_primary))
     train, validation, calibration = (

@@ -11,13 +11,11 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
 
 import cascada
-import flows
-import models
 from cascada.errors import CascadaError
 from cascada.repro.fingerprint import json_sha256, source_sha256
 from cascada.settings import load_settings
 
-_PACKAGES = tuple(Path(str(package.__file__)).parent for package in (cascada, models, flows))
+_PACKAGES = tuple(Path(cascada.__file__).parents[1] / name for name in ("cascada", "models", "flows"))
 
 
 def is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:

@@ -19,6 +19,8 @@ def start_observers(settings: Settings) -> None:
     """Start Prefect and MLflow side by side and wait for both."""
     from cascada import platform
 
+    for name in ("prefect", "mlflow"):
+        platform.require_free_port(settings, name)
     prefect, mlflow = platform.start_prefect(settings), platform.start_mlflow(settings)
     platform.wait_until_ready(prefect, "/api/health")
     platform.wait_until_ready(mlflow, "/health")

@@ -1,15 +1,12 @@
-"""Arrays that a model is fitted and judged on, and batches of them."""
+"""Arrays that a model is fitted and judged on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from cascada.config import Experiment, SimulatorSource
 from cascada.data.splits import Partition
@@ -105,31 +102,3 @@ def take_partition(
         labels=rows["primary"].replace_strict(index, return_dtype=pl.Int64).to_numpy(),
         groups=rows["group_id"].to_numpy(),
     )
-
-
-class Batches:
-    """Shuffled batches from tensors in memory: an iterable that a Trainer takes in place of a DataLoader.
-
-    Parameters
-    ----------
-    tensors
-        All of the same length.
-    batch_size
-        Rows of a batch; the rest of an epoch that fills no batch is left out.
-    seed
-        Seed of the order; every epoch continues the stream.
-    """
-
-    def __init__(self, *tensors: Tensor, batch_size: int, seed: int) -> None:
-        self._tensors = tensors
-        self._batch_size = min(batch_size, tensors[0].shape[0])
-        self._generator = torch.Generator().manual_seed(seed)
-
-    def __len__(self) -> int:
-        return self._tensors[0].shape[0] // self._batch_size
-
-    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
-        order = torch.randperm(self._tensors[0].shape[0], generator=self._generator)
-        for start in range(0, len(self) * self._batch_size, self._batch_size):
-            rows = order[start : start + self._batch_size]
-            yield tuple(tensor[rows] for tensor in self._tensors)

@@ -18,7 +18,8 @@ from torch.nn import functional
 from cascada.config import Training
 from cascada.errors import InvalidDataError
 from cascada.repro.seeds import integer_seed
-from cascada.training.dataset import Batches, Sample
+from cascada.training.batches import Batches
+from cascada.training.dataset import Sample
 from cascada.training.scaling import Scaling
 
 
