@@ -1,0 +1,107 @@
+"""Real projects and real servers for tests: one Prefect server for the whole session."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from projects import REPOSITORY, Project, free_port
+
+from cascada import platform
+
+SHARED_DATA = REPOSITORY.parent / "shared" / "data"
+_COPIED = ("expectations", "flows", "prefect.yaml", ".dvc/config", ".dvc/.gitignore", ".gitignore")
+
+# Notes every name looked up and every address connected to outside this machine. It sees what goes through Python's
+# socket module, in every process that a test starts.
+_WATCH = """
+import os, socket, sys
+
+def _local(host):
+    return host in (None, "", "localhost", "0.0.0.0", "::", "::1") or str(host).startswith("127.")
+
+def _note(event, arguments):
+    if event == "socket.getaddrinfo":
+        host = arguments[0]
+    elif event == "socket.connect" and isinstance(arguments[1], tuple):
+        host = arguments[1][0]
+    else:
+        return
+    host = host.decode() if isinstance(host, bytes) else host
+    if not _local(host) and host != socket.gethostname():
+        with open(os.environ["NETWORK_WATCH"], "a") as log:
+            log.write(f"{event} {host} {' '.join(sys.argv[:4])}\\n")
+
+sys.addaudithook(_note)
+"""
+
+
+def _clean_environment() -> dict[str, str]:
+    ours = ("CASCADA_", "PREFECT_", "MLFLOW_", "BENTOML_", "DVC_", "GX_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return kept | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"}
+
+
+@pytest.fixture(scope="session")
+def network_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file that notes every attempt to reach another machine."""
+    folder = tmp_path_factory.mktemp("watch")
+    (folder / "sitecustomize.py").write_text(_WATCH)
+    (folder / "log").touch()
+    return folder / "log"
+
+
+@pytest.fixture(scope="session")
+def new_project(tmp_path_factory: pytest.TempPathFactory, network_log: Path) -> Iterator[Callable[..., Project]]:
+    """Make projects; whatever they started is stopped in the end."""
+    made: list[Project] = []
+
+    def make(**environment: str) -> Project:
+        root = tmp_path_factory.mktemp("project")
+        for name in _COPIED:
+            source, target = REPOSITORY / name, root / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copytree(source, target) if source.is_dir() else shutil.copyfile(source, target)
+        ports = {f"CASCADA_{name}_PORT": str(free_port()) for name in ("PREFECT", "MLFLOW", "SERVICE")}
+        watch = {"PYTHONPATH": str(network_log.parent), "NETWORK_WATCH": str(network_log)}
+        project = Project(root, _clean_environment() | ports | watch | environment)
+        project.git("init", "--quiet")
+        project.git("add", "--all")
+        project.git("commit", "--quiet", "--message", "start")
+        made.append(project)
+        return project
+
+    yield make
+    for project in made:
+        platform.stop(project.settings)
+
+
+@pytest.fixture(scope="session")
+def prefect_api(new_project: Callable[..., Project]) -> str:
+    """The API of a real Prefect server, started from the lock."""
+    project = new_project()
+    answer = project.cascada("up", timeout=300)
+    assert answer.returncode == 0, answer.stderr
+    url = f"{project.settings.prefect_url}/api"
+    assert httpx.get(f"{url}/health").json() is True
+    return url
+
+
+@pytest.fixture
+def project(new_project: Callable[..., Project], prefect_api: str) -> Project:
+    """A project of a test's own that uses the session's Prefect server."""
+    return new_project(PREFECT_API_URL=prefect_api)
+
+
+@pytest.fixture(scope="session")
+def composition_data() -> Path:
+    """The folder of the open five-class benchmark."""
+    folder = SHARED_DATA / "composition_5class_corsika"
+    if not folder.is_dir():
+        pytest.skip(f"the open benchmark is not at {folder}; flows/experiments/composition.yaml says where to get it")
+    return folder

@@ -1,0 +1,122 @@
+"""The gate: each condition stands alone, says its numbers, and counts the interval and not the value."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from cascada.config import Gate
+from cascada.evaluation.gates import Check, Verdict, judge
+from cascada.evaluation.metrics import Evaluation, Metric
+
+GATE = Gate(min_accuracy=0.7, max_accuracy=0.9, min_anomaly_auc=0.85, non_inferiority_margin=0.01)
+CHECKS = ("valid data", "accuracy", "anomaly AUC", "physics ceiling", "gain over the champion")
+GOOD: dict[str, tuple[float, float, float] | None] = {
+    "accuracy": (0.8, 0.79, 0.81),
+    "anomaly_auc": (0.95, 0.94, 0.96),
+    "gain": (0.02, 0.0, 0.04),
+}
+
+
+def metric(name: str, numbers: tuple[float, float, float]) -> Metric:
+    value, low, high = numbers
+    return Metric(name=name, value=value, low=low, high=high, n=1000, interval="bootstrap")
+
+
+def verdict(*, data_valid: bool = True, **changes: tuple[float, float, float] | None) -> Verdict:
+    numbers = {name: value for name, value in (GOOD | changes).items() if value is not None}
+    made = {name: metric(name, value) for name, value in numbers.items()}
+    gain = made.pop("gain", None)
+    evaluation = Evaluation(classes=("photon", "p"), metrics=tuple(made.values()), confusion=((5, 1), (1, 5)))
+    return judge(evaluation, GATE, data_valid=data_valid, gain=gain)
+
+
+def test_a_good_model_passes_every_check() -> None:
+    good = verdict()
+    assert tuple(check.name for check in good.checks) == CHECKS
+    assert good.passed
+    assert good.reasons == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "reason"),
+    [
+        ({"data_valid": False}, "valid data", "trained on data that a suite refused (--allow-invalid-data), required "),
+        ({"accuracy": (0.8, 0.699, 0.9)}, "accuracy", "0.800 [0.699, 0.900], required lower end >= 0.7"),
+        ({"anomaly_auc": (0.9, 0.84, 0.95)}, "anomaly AUC", "0.900 [0.840, 0.950], required lower end >= 0.85"),
+        ({"accuracy": (0.95, 0.91, 0.97)}, "physics ceiling", "0.950 [0.910, 0.970], required accuracy not above 0.9"),
+        ({"gain": (0.01, -0.011, 0.03)}, "gain over the champion", "[-0.011, 0.030], required lower end >= -0.01"),
+        ({"anomaly_auc": None}, "anomaly AUC", "not measurable: no such showers in the test partition"),
+        ({"anomaly_auc": (math.nan,) * 3}, "anomaly AUC", "nan"),
+    ],
+)
+def test_each_check_fails_for_its_own_reason(changes: dict[str, Any], name: str, reason: str) -> None:
+    refused = verdict(**changes)
+    assert not refused.passed
+    assert [check.name for check in refused.checks if not check.passed] == [name]
+    assert len(refused.reasons) == 1
+    assert refused.reasons[0].startswith(f"{name}: ")
+    assert reason in refused.reasons[0]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"accuracy": (0.8, 0.7, 0.9)},
+        {"accuracy": (0.91, 0.9, 0.92)},
+        {"accuracy": (0.89, 0.88, 0.95)},
+        {"anomaly_auc": (0.9, 0.85, 0.95)},
+        {"gain": (-0.005, -0.01, 0.0)},
+    ],
+)
+def test_the_bounds_themselves_pass(changes: dict[str, Any]) -> None:
+    assert verdict(**changes).passed
+
+
+def test_without_a_champion_there_is_no_gain_to_ask_for() -> None:
+    first = verdict(gain=None)
+    assert tuple(check.name for check in first.checks) == CHECKS[:-1]
+    assert first.passed
+
+
+@pytest.mark.parametrize("number", [math.nan, None])
+def test_an_accuracy_that_was_not_measured_passes_neither_floor_nor_ceiling(number: float | None) -> None:
+    refused = verdict(accuracy=None if number is None else (number,) * 3)
+    assert [check.name for check in refused.checks if not check.passed] == ["accuracy", "physics ceiling"]
+
+
+def test_every_reason_is_told() -> None:
+    refused = verdict(data_valid=False, accuracy=(0.5, 0.4, 0.6), anomaly_auc=(0.5, 0.4, 0.6), gain=(-0.1, -0.2, 0.0))
+    told = [reason.partition(":")[0] for reason in refused.reasons]
+    assert told == ["valid data", "accuracy", "anomaly AUC", "gain over the champion"]
+
+
+def test_a_verdict_rests_on_checks() -> None:
+    with pytest.raises(ValidationError, match="checks"):
+        Verdict(checks=())
+
+
+def test_a_verdict_cannot_be_changed() -> None:
+    refused = verdict(data_valid=False)
+    with pytest.raises(ValidationError, match="frozen"):
+        refused.checks = (Check(name="x", passed=True, required="", measured=""),)  # type: ignore[misc]
+    with pytest.raises(ValidationError, match="frozen"):
+        refused.checks[0].passed = True  # type: ignore[misc]
+
+
+def test_a_verdict_survives_the_round_trip() -> None:
+    refused = verdict(data_valid=False)
+    assert Verdict.model_validate_json(refused.model_dump_json()) == refused
+
+
+def test_markdown_has_a_row_a_check() -> None:
+    heading, rule, *rows = verdict(accuracy=(0.5, 0.4, 0.6)).to_markdown().splitlines()
+    assert heading == "| | check | required | measured |"
+    assert rule == "|---|---|---|---|"
+    assert len(rows) == len(CHECKS)
+    assert "| FAIL | accuracy | lower end >= 0.7 | 0.500 [0.400, 0.600] |" in rows
+    assert "| ok | anomaly AUC | lower end >= 0.85 | 0.950 [0.940, 0.960] |" in rows
+    assert {row.count("|") for row in [heading, rule, *rows]} == {5}

@@ -1,0 +1,126 @@
+"""The service of a champion, started as users start it and asked over HTTP."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import polars as pl
+import pytest
+from projects import SMALL, Project
+
+from cascada.registry.bundle import Bundle
+
+EVENT = {"energy_eev": 10.0, "zenith_deg": 38.0, "n_mu": 5.5e7, "n_em": 3.1e10, "xmax_g_cm2": 750.0}
+
+
+@pytest.fixture(scope="module")
+def served(new_project: Callable[..., Project], prefect_api: str) -> tuple[Project, dict[str, Any]]:
+    """A project with a trained champion behind a running service."""
+    project = new_project(PREFECT_API_URL=prefect_api)
+    outcome = project.train(*SMALL)
+    answer = project.cascada("serve", "demo")
+    assert answer.returncode == 0, answer.stderr
+    return project, outcome
+
+
+def post(project: Project, body: Any) -> httpx.Response:
+    return httpx.post(f"{project.settings.service_url}/predict", json=body, timeout=30)
+
+
+def test_answers_are_those_of_the_bundle_that_was_judged(served: tuple[Project, dict[str, Any]]) -> None:
+    project, outcome = served
+    showers = pl.read_parquet(project.root / "data" / "demo" / "showers.parquet").head(300)
+    bundle = Bundle(project.root / ".cascada" / "mlartifacts" / outcome["run_id"] / "artifacts" / "bundle")
+    expected = bundle.predict({name: showers[name].cast(pl.Float64).to_numpy() for name in bundle.columns})
+    answer = post(project, {"events": showers.select(EVENT.keys()).to_dicts()}).json()
+    for i, prediction in enumerate(answer["predictions"]):
+        assert prediction["primary"] == bundle.spec.classes[int(expected.probabilities[i].argmax())]
+        assert np.allclose(list(prediction["probabilities"].values()), expected.probabilities[i], atol=1e-6)
+        assert prediction["anomaly_score"] == pytest.approx(expected.anomaly_score[i], rel=1e-5)
+        assert prediction["p_value"] == pytest.approx(expected.p_value[i])
+
+
+def test_every_answer_says_where_it_came_from(served: tuple[Project, dict[str, Any]]) -> None:
+    project, outcome = served
+    model = post(project, {"events": [EVENT]}).json()["model"]
+    assert model == outcome["released"]["identity"]
+    assert model["git_commit"] == project.git("rev-parse", "HEAD").strip()
+    assert model["data_sha256"] == outcome["ingested"]["snapshot"]["content_sha256"]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"energy_eev": None}, "energy_eev"),
+        ({"energy_eev": 1e10}, "less than or equal to 320"),
+        ({"zenith_deg": -1.0}, "greater than or equal to 0"),
+        ({"zenith_deg": "steep"}, "zenith_deg"),
+        ({"n_mu": 0}, "n_mu"),
+        ({"xmax_g_cm2": None}, "this model needs 'xmax_g_cm2'"),
+        ({"colour": "blue"}, "colour"),
+    ],
+)
+def test_a_wrong_event_is_refused_with_its_field(
+    served: tuple[Project, dict[str, Any]], change: dict[str, Any], told: str
+) -> None:
+    answer = post(served[0], {"events": [EVENT | change]})
+    assert 400 <= answer.status_code < 500
+    assert told in answer.text
+
+
+@pytest.mark.parametrize("body", [{}, {"events": []}, {"events": "all"}, {"events": [EVENT] * 10_001}])
+def test_a_wrong_request_is_refused(served: tuple[Project, dict[str, Any]], body: Any) -> None:
+    answer = post(served[0], body)
+    assert 400 <= answer.status_code < 500
+    assert "events" in answer.text
+
+
+def test_not_a_number_is_refused(served: tuple[Project, dict[str, Any]]) -> None:
+    body = json.dumps({"events": [EVENT]}).replace("10.0", "NaN")
+    url, headers = f"{served[0].settings.service_url}/predict", {"Content-Type": "application/json"}
+    assert 400 <= httpx.post(url, content=body, headers=headers).status_code < 500
+
+
+def test_the_schema_names_units_and_ranges(served: tuple[Project, dict[str, Any]]) -> None:
+    schema = httpx.get(f"{served[0].settings.service_url}/docs.json").json()["components"]["schemas"]["ShowerEvent"]
+    zenith = schema["properties"]["zenith_deg"]
+    assert zenith["maximum"] == pytest.approx(60.001)
+    assert "deg" in zenith["description"]
+
+
+def test_the_command_line_asks_it(served: tuple[Project, dict[str, Any]]) -> None:
+    project, _ = served
+    (project.root / "events.json").write_text(json.dumps([EVENT, EVENT]))
+    answer = project.cascada("predict", "events.json", "--json")
+    assert answer.returncode == 0, answer.stderr
+    assert len(json.loads(answer.stdout)["predictions"]) == 2
+    (project.root / "events.json").write_text(json.dumps([EVENT | {"zenith_deg": 75}]))
+    refused = project.cascada("predict", "events.json")
+    assert refused.returncode == 4
+    assert "zenith_deg" in refused.stderr
+
+
+def test_what_serves_needs_neither_torch_nor_mlflow_nor_prefect(served: tuple[Project, dict[str, Any]]) -> None:
+    source = Path(served[1]["released"]["bento"]) / "src"
+    check = (
+        f"import sys; sys.path.insert(0, {str(source)!r}); import serving.service as s;"
+        f"assert s.__file__.startswith({str(source)!r}), s.__file__;"
+        "import cascada; assert cascada.__file__.startswith(sys.path[0]), cascada.__file__;"
+        "heavy = {'torch', 'mlflow', 'prefect', 'polars'} & set(sys.modules); assert not heavy, heavy"
+    )
+    answer = served[0].run(sys.executable, "-c", check, cwd=source)
+    assert answer.returncode == 0, answer.stderr
+
+
+def test_down_stops_what_was_started_here(served: tuple[Project, dict[str, Any]]) -> None:
+    project, _ = served
+    assert "service" in json.loads(project.cascada("status", "--json").stdout)[0]["name"]
+    assert "service" in project.cascada("down").stdout
+    with pytest.raises(httpx.TransportError):
+        post(project, {"events": [EVENT]})

@@ -1,0 +1,207 @@
+"""Fitting, on toy showers of three classes that anything that learns can tell apart."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import models
+from cascada.config import DeepAutoencoder, Training
+from cascada.errors import InvalidDataError
+from cascada.training.batches import Batches
+from cascada.training.dataset import Sample
+from cascada.training.fit import AutoencoderTask, Fitted, fit
+from cascada.training.scaling import fit_scaling
+
+NAMES = ("a", "b", "c")
+NORMAL = (False, True, True)
+SPEC = DeepAutoencoder(kind="deep", hidden=(16,), latent=2, head_hidden=16)
+CONFIG = Training(epochs=6, batch_size=64, learning_rate=0.02, threads=1)
+
+
+def toy(rows: int, *, seed: int) -> Sample:
+    """Three unit Gaussians, 6 * sqrt(2) apart, on three axes with units of their own."""
+    labels = np.arange(rows) % 3
+    features = 6.0 * np.eye(3)[labels] + np.random.default_rng(seed).standard_normal((rows, 3))
+    return Sample((features * [1.0, 100.0, 0.01] + [0.0, 5e3, 2.0]).astype(np.float32), labels, np.arange(rows))
+
+
+def fit_toy(folder: Path, *, seed: int = 1, config: Training = CONFIG, reference: tuple[bool, ...] = NORMAL) -> Fitted:
+    train = toy(700, seed=1)
+    torch.manual_seed(3)
+    return fit(
+        models.build(SPEC, features=3, classes=3), train, toy(150, seed=2), scaling=fit_scaling(train.features, NAMES),
+        reference=reference, config=config, seed=seed, folder=folder, progress=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> Fitted:
+    return fit_toy(tmp_path_factory.mktemp("fit"))
+
+
+def predict(fitted: Fitted, sample: Sample) -> tuple[Tensor, Tensor]:
+    """Reconstruction errors and predicted classes."""
+    x = torch.tensor(fit_scaling(toy(700, seed=1).features, NAMES).apply(sample.features))
+    with torch.no_grad():
+        reconstruction, logits = fitted.network(x)
+    return ((reconstruction - x) ** 2).mean(dim=1), logits.argmax(dim=1)
+
+
+def test_separable_classes_are_told_apart(fitted: Fitted) -> None:
+    fresh = toy(900, seed=4)
+    assert (predict(fitted, fresh)[1].numpy() == fresh.labels).mean() > 0.95
+
+
+def test_the_class_that_the_decoder_did_not_see_reconstructs_badly(fitted: Fitted) -> None:
+    fresh = toy(900, seed=4)
+    error = predict(fitted, fresh)[0].numpy()
+    assert np.median(error[fresh.labels == 0]) > 2 * np.median(error[fresh.labels != 0])
+
+
+def test_the_history_has_a_row_an_epoch(fitted: Fitted) -> None:
+    assert len(fitted.history) == CONFIG.epochs
+    parts = ("loss", "cross_entropy", "reconstruction")
+    for row in fitted.history:
+        assert set(row) == {f"{partition}_{part}" for partition in ("train", "validation") for part in parts}
+        assert all(math.isfinite(value) for value in row.values())
+        for partition in ("train", "validation"):
+            whole, *summands = (row[f"{partition}_{part}"] for part in parts)
+            assert whole == pytest.approx(sum(summands), rel=1e-5)
+    assert fitted.history[-1]["validation_loss"] < 0.5 * fitted.history[0]["train_loss"]
+
+
+def test_train_losses_are_means_over_the_batches(tmp_path: Path) -> None:
+    idle = CONFIG.model_copy(update={"learning_rate": 1e-12, "epochs": 2})
+    for row in fit_toy(tmp_path, config=idle).history:
+        assert row["train_cross_entropy"] == pytest.approx(row["validation_cross_entropy"], rel=0.05)
+
+
+def test_a_fit_repeats_bit_by_bit(fitted: Fitted, tmp_path: Path) -> None:
+    again, other = fit_toy(tmp_path), fit_toy(tmp_path, seed=2)
+    weights = fitted.network.state_dict()
+    assert all(torch.equal(weights[name], value) for name, value in again.network.state_dict().items())
+    assert again.history == fitted.history
+    assert not all(torch.equal(weights[name], value) for name, value in other.network.state_dict().items())
+
+
+def test_the_network_comes_back_ready_to_predict(fitted: Fitted) -> None:
+    assert not fitted.network.training
+    assert all(parameter.device.type == "cpu" for parameter in fitted.network.parameters())
+
+
+def test_a_loss_that_runs_away_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InvalidDataError, match="not finite") as caught:
+        fit_toy(tmp_path, config=CONFIG.model_copy(update={"learning_rate": 1e30}))
+    assert "learning_rate" in caught.value.hint
+
+
+def network() -> models.DeepAutoencoderNetwork:
+    torch.manual_seed(3)
+    return models.build(SPEC, features=3, classes=3)
+
+
+def task(built: nn.Module, weight: float = 1.0) -> AutoencoderTask:
+    return AutoencoderTask(built, torch.tensor(NORMAL), Training(reconstruction_weight=weight), steps=1)
+
+
+def norm(part: nn.Module) -> float:
+    return sum(float(p.grad.abs().sum()) for p in part.parameters() if p.grad is not None)
+
+
+def test_rows_outside_the_reference_do_not_teach_the_decoder() -> None:
+    x = torch.randn(6, 3, requires_grad=True)
+    label = torch.tensor([0, 1, 2, 0, 1, 0])
+    task(network()).losses(x, label)["reconstruction"].backward()
+    assert x.grad is not None
+    taught = x.grad.abs().sum(dim=1) > 0
+    assert taught.tolist() == [False, True, True, False, True, False]
+
+
+def test_the_reconstruction_loss_is_the_mean_over_the_reference_rows() -> None:
+    x, label = torch.randn(6, 3), torch.tensor([0, 1, 2, 0, 1, 0])
+    built = network()
+    both, chosen = (task(built).losses(x[rows], label[rows]) for rows in (label >= 0, label > 0))
+    assert both["reconstruction"].item() == pytest.approx(chosen["reconstruction"].item(), rel=1e-6)
+    reconstruction, _ = built(x[label > 0])
+    assert both["reconstruction"].item() == pytest.approx(((reconstruction - x[label > 0]) ** 2).mean().item())
+
+
+def test_a_batch_without_reference_rows_teaches_the_head_alone() -> None:
+    built = network()
+    parts = task(built).losses(torch.randn(4, 3), torch.zeros(4, dtype=torch.int64))
+    parts["loss"].backward()
+    assert parts["reconstruction"].item() == 0.0
+    assert norm(built.decoder) == 0.0
+    assert norm(built.encoder) > 0.0
+    assert norm(built.head) > 0.0
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.3, 2.0])
+def test_the_loss_weighs_its_parts(weight: float) -> None:
+    parts = task(network(), weight).losses(torch.randn(5, 3), torch.tensor([0, 1, 2, 1, 0]))
+    expected = parts["cross_entropy"] + weight * parts["reconstruction"]
+    assert parts["loss"].item() == pytest.approx(expected.item())
+
+
+def test_scaling_standardises() -> None:
+    features = toy(300, seed=1).features
+    scaled = fit_scaling(features, NAMES).apply(features)
+    assert scaled.dtype == np.float32
+    assert scaled.mean(axis=0) == pytest.approx(np.zeros(3), abs=1e-4)
+    assert scaled.std(axis=0) == pytest.approx(np.ones(3), rel=1e-4)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_feature_that_is_not_finite_is_refused_by_name(value: float) -> None:
+    features = toy(30, seed=1).features
+    features[17, 1] = value
+    with pytest.raises(InvalidDataError, match="'b' is not finite"):
+        fit_scaling(features, NAMES)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 1e7])
+def test_a_constant_feature_is_refused_by_name(value: float) -> None:
+    features = toy(1001, seed=1).features
+    features[:, 2] = value
+    with pytest.raises(InvalidDataError, match="'c' is constant"):
+        fit_scaling(features, NAMES)
+
+
+@pytest.mark.parametrize(("rows", "size", "lengths"), [(10, 3, [3, 3, 3]), (9, 3, [3, 3, 3]), (4, 512, [4])])
+def test_an_epoch_takes_each_row_once_at_most(rows: int, size: int, lengths: list[int]) -> None:
+    batches = Batches(torch.arange(rows), batch_size=size, seed=1)
+    epoch = [rows for (rows,) in batches]
+    assert [len(batch) for batch in epoch] == lengths
+    assert len(batches) == len(lengths)
+    taken = torch.cat(epoch).tolist()
+    assert len(set(taken)) == len(taken) == sum(lengths)
+    assert set(taken) <= set(range(rows))
+
+
+def test_batches_repeat_with_their_seed_and_differ_from_epoch_to_epoch() -> None:
+    def epochs(seed: int) -> list[list[int]]:
+        batches = Batches(torch.arange(64), batch_size=16, seed=seed)
+        return [torch.cat([rows for (rows,) in batches]).tolist() for _ in range(3)]
+
+    first = epochs(1)
+    assert first == epochs(1)
+    assert first != epochs(2)
+    assert first[0] != first[1] != first[2]
+    assert first[0] != sorted(first[0])
+
+
+def test_batches_keep_rows_of_several_tensors_together() -> None:
+    for x, label in Batches(torch.arange(20.0)[:, None], torch.arange(20), batch_size=6, seed=1):
+        assert torch.equal(x[:, 0].long(), label)
+
+
+def test_the_rows_left_out_change_from_epoch_to_epoch() -> None:
+    batches = Batches(torch.arange(10), batch_size=4, seed=1)
+    seen = {row for _ in range(20) for (rows,) in batches for row in rows.tolist()}
+    assert seen == set(range(10))
