@@ -8,14 +8,14 @@ from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from pydantic import BaseModel, ConfigDict
 
-from cascada.config import Experiment, TextSource
+from cascada.config import Experiment, FileSource
 from cascada.data.etl import difference_running_sums, sieve
 from cascada.data.snapshots import SnapshotRef, ensure, read_showers, track, write_snapshot
 from cascada.data.sources import read_source
+from cascada.data.sources.files import find_files, hash_files
 from cascada.data.sources.table import SourceTable
 from cascada.data.splits import SplitRef, assign, write_split
 from cascada.data.validation import ValidationReport, enforce, load_suite, validate
-from cascada.repro.fingerprint import file_sha256
 from cascada.settings import load_settings
 from flows.policies import CACHED, RETRIED, by_content
 
@@ -31,17 +31,16 @@ class Ingested(BaseModel):
 
 def data_folder(experiment: Experiment, data_dir: Path | None) -> Path | None:
     """Find the folder of the input files: given, or named in the experiment relative to the project."""
-    if data_dir is not None or not isinstance(experiment.source, TextSource) or experiment.source.directory is None:
+    if data_dir is not None or not isinstance(experiment.source, FileSource) or experiment.source.directory is None:
         return data_dir
     return load_settings().root / experiment.source.directory
 
 
 def hash_inputs(experiment: Experiment, folder: Path | None) -> dict[str, str]:
     """Hash the input files, so that a changed file is never answered from the cache."""
-    if not isinstance(experiment.source, TextSource) or folder is None:
+    if not isinstance(experiment.source, FileSource) or folder is None:
         return {}
-    paths = [folder / name for name in experiment.source.files.values()]
-    return {str(path): file_sha256(path) for path in paths if path.is_file()}
+    return hash_files(find_files(experiment.source, folder))
 
 
 @task(cache_key_fn=by_content("experiment", "inputs", "allow_invalid_data"), **CACHED, **RETRIED)
@@ -54,10 +53,10 @@ def take_snapshot(
     """Read, repair, validate, sieve, validate again, write and version."""
     table = read_source(experiment.source, directory=folder, seed=experiment.seed, threads=experiment.training.threads)
     if experiment.repair == "difference_running_sums":
-        table = SourceTable(difference_running_sums(table.frame), table.files, table.origin)
+        table = SourceTable(difference_running_sums(table.frame.collect()).lazy(), table.files, table.origin)
     reports = [_judge(table, experiment.expectations.raw, allow_invalid_data)]
-    sieved = sieve(table.frame)
-    kept = SourceTable(sieved.kept, table.files, table.origin)
+    sieved = sieve(table.frame.collect())
+    kept = SourceTable(sieved.kept.lazy(), table.files, table.origin)
     reports.append(_judge(kept, experiment.expectations.training, allow_invalid_data))
     settings = load_settings()
     ref = write_snapshot(
@@ -72,7 +71,7 @@ def take_snapshot(
 
 def _judge(table: SourceTable, suite_name: str, allow_invalid_data: bool) -> ValidationReport:
     suite = load_suite(load_settings().root / "expectations", suite_name)
-    report = validate(table.frame, suite, table.files)
+    report = validate(table.frame.collect(), suite, table.files)
     create_markdown_artifact(report.to_markdown(), key=f"validation-{suite_name.replace('_', '-')}")
     if allow_invalid_data:
         for failure in report.failures:

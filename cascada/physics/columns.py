@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 
 from cascada.errors import SourceError, nearest
 
-Role = Literal["id", "group", "label", "observable"]
+Role = Literal["id", "group", "label", "domain", "weight", "observable", "truth"]
+"""What a column is for: ``domain`` names conditions such as the hadronic model; ``truth`` is what only a simulation
+knows, never a feature."""
+
 Floats = NDArray[np.float64]
 
 SCHEMA_VERSION = 1
@@ -29,11 +32,11 @@ class Column:
     unit
         Canonical unit; "1" for counts, "" where none applies.
     minimum, maximum
-        Physical range, inclusive; rows outside go to quarantine.
+        Range that the service accepts, inclusive; suites set the range of each data set.
     """
 
     name: str
-    dtype: Literal["int64", "float32", "str"]
+    dtype: Literal["int64", "float32", "str", "bool"]
     unit: str
     role: Role
     minimum: float = -math.inf

@@ -17,7 +17,7 @@ class Primary:
     name
         Short name, used as label everywhere.
     mass_number
-        A; 0 for the photon.
+        A; 0 for what is no nucleus, or not known.
     charge
         Z.
     corsika_id
@@ -40,24 +40,51 @@ class Primary:
         Raises
         ------
         ValueError
-            For the photon, which has none.
+            For what has none.
         """
         if not self.is_nucleus:
             raise ValueError(f"{self.name} has no mass number")
         return math.log(self.mass_number)
 
 
+# Symbol, mass number and charge of the nuclei that CORSIKA libraries hold: the most abundant isotope of each element.
+_NUCLEI = (
+    ("p", 1, 1), ("He", 4, 2), ("Li", 7, 3), ("Be", 9, 4), ("B", 11, 5), ("C", 12, 6), ("N", 14, 7), ("O", 16, 8),
+    ("F", 19, 9), ("Ne", 20, 10), ("Na", 23, 11), ("Mg", 24, 12), ("Al", 27, 13), ("Si", 28, 14), ("P", 31, 15),
+    ("S", 32, 16), ("Cl", 35, 17), ("Ar", 40, 18), ("K", 39, 19), ("Ca", 40, 20), ("Sc", 45, 21), ("Ti", 48, 22),
+    ("V", 51, 23), ("Cr", 52, 24), ("Mn", 55, 25), ("Fe", 56, 26),
+)  # fmt: skip
+
 PRIMARIES = {
     primary.name: primary
     for primary in (
         Primary("photon", 0, 0, 1),
-        Primary("p", 1, 1, 14),
-        Primary("He", 4, 2, 402),
-        Primary("N", 14, 7, 1407),
-        Primary("Fe", 56, 26, 5626),
+        Primary("electron", 0, -1, 3),
+        Primary("hadron", 0, 0, 0),
+        *(Primary(name, mass, charge, 14 if mass == 1 else 100 * mass + charge) for name, mass, charge in _NUCLEI),
     )
 }
-"""Every known primary by name, lightest first: the order of classes, tables and figures."""
+"""Every known primary by name, nuclei by charge: the order of classes, tables and figures. ``hadron`` is for data
+that say only that the primary was no photon."""
+
+_BY_CORSIKA_ID = {1: "photon", 2: "electron", 3: "electron", 14: "p"}
+_BY_CHARGE = {primary.charge: primary for primary in PRIMARIES.values() if primary.is_nucleus}
+
+
+def from_corsika_id(code: int) -> Primary | None:
+    """Find a primary by its CORSIKA particle code; None when it is none of ours.
+
+    Isotopes count as their element: libraries code iron as Fe-56 (5626) or as Fe-54 (5426).
+
+    Examples
+    --------
+    >>> from_corsika_id(5426).name, from_corsika_id(402).name, from_corsika_id(14).name
+    ('Fe', 'He', 'p')
+    """
+    if code in _BY_CORSIKA_ID:
+        return PRIMARIES[_BY_CORSIKA_ID[code]]
+    mass, charge = divmod(code, 100)
+    return _BY_CHARGE.get(charge) if mass > 1 else None
 
 
 def find_primary(name: str) -> Primary:

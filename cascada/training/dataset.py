@@ -43,16 +43,15 @@ def check_names(experiment: Experiment) -> None:
         If one does not, or every primary is a reference.
     """
     required_columns(experiment.features)
-    named = (
-        experiment.source.primaries
-        if isinstance(experiment.source, SimulatorSource)
-        else tuple(experiment.source.files)
-    )
+    reference = {find_primary(name).name for name in experiment.reference}
+    source = experiment.source
+    named = source.primaries if isinstance(source, SimulatorSource) else source.files
+    if not isinstance(source, SimulatorSource) and not isinstance(source.files, dict):
+        return  # only the files know which primaries they hold
     present = {find_primary(name).name for name in named}
-    for name in experiment.reference:
-        if find_primary(name).name not in present:
-            raise ConfigError(f"reference: the source has no {name!r}", hint=nearest(name, present))
-    if present == set(experiment.reference):
+    for name in reference - present:
+        raise ConfigError(f"reference: the source has no {name!r}", hint=nearest(name, present))
+    if present == reference:
         raise ConfigError(
             "reference: every primary is called normal", hint="leave the anomalies out, for example photon"
         )

@@ -22,7 +22,7 @@ def source(**settings: object) -> SimulatorSource:
 
 @functools.cache
 def whole() -> pl.DataFrame:
-    return simulate(source(), SEED, threads=1).frame
+    return simulate(source(), SEED, threads=1).frame.collect()
 
 
 @pytest.mark.parametrize(
@@ -47,17 +47,17 @@ def test_the_size_of_the_chunks_is_no_part_of_the_table(showers: int, chunk: int
 
 @pytest.mark.parametrize("threads", [1, 2, 7])
 def test_the_number_of_threads_is_no_part_of_the_table(threads: int) -> None:
-    assert content_sha256(simulate(source(), SEED, threads=threads).frame) == content_sha256(whole())
+    assert content_sha256(simulate(source(), SEED, threads=threads).frame.collect()) == content_sha256(whole())
 
 
 @pytest.mark.parametrize("showers", [1, 2, BLOCK_SHOWERS, BLOCK_SHOWERS + 1])
 def test_a_longer_table_begins_with_the_shorter_one(showers: int) -> None:
-    shorter = simulate(source(showers=showers), SEED).frame
+    shorter = simulate(source(showers=showers), SEED).frame.collect()
     assert content_sha256(shorter) == content_sha256(whole().head(showers))
 
 
 def test_another_seed_makes_other_showers() -> None:
-    other = simulate(source(), SEED + 1).frame
+    other = simulate(source(), SEED + 1).frame.collect()
     for column in ("energy_eev", "zenith_deg", "n_mu", "n_em", "xmax_g_cm2"):
         assert (other[column] != whole()[column]).all()
 
@@ -83,7 +83,7 @@ def test_the_order_of_the_rows_says_nothing() -> None:
 
 def test_showers_keep_to_the_settings() -> None:
     settings = source(primaries=("Fe", "photon"), lg_energy_ev_min=18.5, lg_energy_ev_max=19.0, zenith_deg_max=30)
-    frame = simulate(settings, SEED).frame
+    frame = simulate(settings, SEED).frame.collect()
     assert frame["energy_eev"].is_between(10**0.5, 10.0).all()
     assert frame["zenith_deg"].is_between(0, 30).all()
     assert frame["energy_eev"].max() > 9.9
@@ -98,7 +98,7 @@ def test_every_shower_has_its_own_id() -> None:
 
 
 def test_the_order_of_the_primaries_is_no_part_of_the_table() -> None:
-    one, other = (simulate(source(showers=50, primaries=names), SEED).frame for names in (("p", "Fe"), ("Fe", "p")))
+    one, other = (simulate(source(showers=50, primaries=names), SEED).frame.collect() for names in (("p", "Fe"), ("Fe", "p")))
     assert one.equals(other)
 
 

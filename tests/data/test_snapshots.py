@@ -24,7 +24,7 @@ FILES = ["quarantine.parquet", "showers.parquet", "snapshot.json"]
 
 def sieved(seed: int = 1, showers: int = 200) -> Sieved:
     """Simulated showers, of which five rows are refused."""
-    frame = simulate(SimulatorSource(kind="simulator", showers=showers), seed).frame
+    frame = simulate(SimulatorSource(kind="simulator", showers=showers), seed).frame.collect()
     bad = pl.int_range(pl.len()) < 5
     return sieve(frame.with_columns(n_mu=pl.when(bad).then(0.0).otherwise("n_mu")))
 

@@ -30,7 +30,7 @@ NAMED = "id E theta\n0 10 30\n1 20 60\n"
 
 def read(folder: Path, text: str | bytes, **settings: object) -> pl.DataFrame:
     (folder / "protons.txt").write_bytes(text.encode() if isinstance(text, str) else text)
-    return read_text(source(**settings), folder).frame
+    return read_text(source(**settings), folder).frame.collect()
 
 
 def source(**settings: object) -> TextSource:
@@ -114,8 +114,8 @@ def test_one_file_a_primary_in_the_order_of_classes(tmp_path: Path) -> None:
     (tmp_path / "iron.txt").write_text("7 1 2\n")
     (tmp_path / "photons.txt").write_text("8 1 2\n9 1 2\n")
     table = read_text(source(files={"Fe": "iron.txt", "photon": "photons.txt"}), tmp_path)
-    assert table.frame["primary"].to_list() == ["photon", "photon", "Fe"]
-    assert table.frame["shower_id"].to_list() == [8, 9, 7]
+    assert table.frame.collect()["primary"].to_list() == ["photon", "photon", "Fe"]
+    assert table.frame.collect()["shower_id"].to_list() == [8, 9, 7]
     assert table.files == {"photon": str(tmp_path / "photons.txt"), "Fe": str(tmp_path / "iron.txt")}
     assert table.origin["sha256"] == {name: file_sha256(tmp_path / name) for name in ("photons.txt", "iron.txt")}
     assert (table.origin["origin"], table.origin["licence"]) == ("zenodo.org/17", "CC0")

@@ -17,7 +17,7 @@ from cascada.errors import ConfigError, InvalidDataError
 
 EXPECTATIONS = Path(__file__).resolve().parents[2] / "expectations"
 SUITES = ("raw_showers", "training_showers")
-RAW = simulate(SimulatorSource(kind="simulator", showers=3000), seed=4).frame
+RAW = simulate(SimulatorSource(kind="simulator", showers=3000), seed=4).frame.collect()
 GOOD = {"raw_showers": RAW, "training_showers": sieve(RAW).kept}
 FILES = {name: f"/somewhere/{name}.txt" for name in ("photon", "p", "He", "N", "Fe")}
 

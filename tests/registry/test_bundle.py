@@ -37,7 +37,7 @@ LINEAGE = Lineage(
 
 
 def observables(showers: int, seed: int = 1) -> dict[str, NDArray[np.float64]]:
-    frame = simulate(SimulatorSource(kind="simulator", showers=showers), seed).frame
+    frame = simulate(SimulatorSource(kind="simulator", showers=showers), seed).frame.collect()
     return {name: frame[name].to_numpy() for name in ("energy_eev", "zenith_deg", "n_mu", "n_em", "xmax_g_cm2")}
 
 

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cascada.config import SimulatorSource, TextSource
-from cascada.data.sources.simulator import simulate
+from cascada.config import FileSource, SimulatorSource, Source, TextSource
 from cascada.data.sources.table import SourceTable
-from cascada.data.sources.text import read_text
 from cascada.errors import ConfigError
 
 
-def read_source(
-    config: SimulatorSource | TextSource, *, directory: Path | None, seed: int, threads: int
-) -> SourceTable:
-    """Read (or simulate) the showers of an experiment.
+def read_source(config: Source, *, directory: Path | None, seed: int, threads: int) -> SourceTable:
+    """Open (or simulate) the showers of a source; rows are read when the table is collected or sunk.
 
     Parameters
     ----------
@@ -27,11 +23,27 @@ def read_source(
         If a source that reads files has no folder.
     """
     if isinstance(config, SimulatorSource):
+        from cascada.data.sources.simulator import simulate
+
         return simulate(config, seed, threads=threads)
+    return _read_files(config, _require(config, directory))
+
+
+def _read_files(config: FileSource, directory: Path) -> SourceTable:
+    # Each reader is imported where it is used: uproot, h5py and corsikaio take their time.
+    match config:
+        case TextSource():
+            from cascada.data.sources.text import read_text
+
+            return read_text(config, directory)
+    raise ConfigError(f"no reader for {type(config).__name__}")
+
+
+def _require(config: FileSource, directory: Path | None) -> Path:
     if directory is None:
         raise ConfigError(
-            "this experiment reads files, but no data folder is given",
+            "this source reads files, but no data folder is given",
             expected=f"the files from {config.origin} ({config.licence}; cite {config.citation})",
             hint="download them and name their folder with --data DIR, or set source.directory",
         )
-    return read_text(config, directory)
+    return directory

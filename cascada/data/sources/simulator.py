@@ -27,7 +27,7 @@ def simulate(config: SimulatorSource, seed: int, *, threads: int = 2) -> SourceT
     chunks = list(simulate_chunks(config, seed, chunk_showers=max(config.showers, 1), threads=threads))
     generator_name = f"simulator {config.hadronic_model}, seed {seed}"
     return SourceTable(
-        frame=pl.concat(chunks),
+        frame=pl.concat(chunks).lazy(),
         files=dict.fromkeys(config.primaries, generator_name),
         origin={"origin": generator_name, "settings": config.model_dump(mode="json")},
     )
@@ -74,4 +74,5 @@ def _block(config: SimulatorSource, primaries: tuple[str, ...], seed: int, block
     )
     ids = np.arange(block * BLOCK_SHOWERS, (block + 1) * BLOCK_SHOWERS)
     labels = np.asarray(primaries)[drawn["class_index"]]
-    return in_order(pl.DataFrame(drawn | {"shower_id": ids, "group_id": ids, "primary": labels}))
+    frame = pl.DataFrame(drawn | {"shower_id": ids, "group_id": ids, "primary": labels})
+    return frame.select(in_order(frame.columns))

@@ -10,11 +10,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cascada.config import ColumnMap, TextSource
+from cascada.data.sources.files import describe_origin, find_files, names_for_messages
 from cascada.data.sources.table import SourceTable, in_order
 from cascada.errors import ConfigError, SourceError, nearest
 from cascada.physics.columns import COLUMNS, to_canonical
-from cascada.physics.primaries import class_order, find_primary
-from cascada.repro.fingerprint import file_sha256
 
 _REQUIRED = ("shower_id", "energy_eev", "zenith_deg")
 
@@ -37,15 +36,12 @@ def read_text(config: TextSource, directory: Path) -> SourceTable:
         If the column map names a column that the shower table does not have.
     """
     _check_map(config)
-    frames, files, hashes = [], {}, {}
-    for name in class_order({find_primary(name).name for name in config.files}):
-        path = directory / config.files[name]
-        frame = _read_file(path, config)
-        frames.append(frame.with_columns(pl.lit(name).alias("primary")))
-        files[name] = str(path)
-        hashes[path.name] = file_sha256(path)
-    origin = {"origin": config.origin, "licence": config.licence, "citation": config.citation, "sha256": hashes}
-    return SourceTable(in_order(pl.concat(frames)), files, origin)
+    files = find_files(config, directory)
+    frames = [_read_file(file.path, config).with_columns(pl.lit(file.primary).alias("primary")) for file in files]
+    whole = pl.concat(frames)
+    return SourceTable(
+        whole.select(in_order(whole.columns)).lazy(), names_for_messages(files), describe_origin(config, files)
+    )
 
 
 def _check_map(config: TextSource) -> None:
@@ -81,13 +77,6 @@ def _parse(path: Path, config: TextSource) -> pd.DataFrame:
     separator = r"\s+" if config.separator == "whitespace" else config.separator
     try:
         raw = pd.read_csv(path, sep=separator, header=0 if config.header else None)
-    except FileNotFoundError as error:
-        raise SourceError(
-            "an input file is missing",
-            where=str(path),
-            expected=f"a file from {config.origin} ({config.licence}; cite {config.citation})",
-            hint="download it from there and name its folder with --data DIR",
-        ) from error
     except pd.errors.EmptyDataError as error:
         raise SourceError("an input file is empty", where=str(path), hint="download it again") from error
     except (OSError, UnicodeDecodeError, pd.errors.ParserError) as error:

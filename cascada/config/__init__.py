@@ -1,0 +1,58 @@
+"""Configuration files: experiments and sources. Defaults stand here, differences stand in the YAML."""
+
+from cascada.config.experiment import (
+    Dataset,
+    DeepAutoencoder,
+    Expectations,
+    Experiment,
+    Gate,
+    Split,
+    Training,
+    load_experiment,
+    override_value,
+)
+from cascada.config.reading import read_yaml, validate_section
+from cascada.config.section import Section
+from cascada.config.sources import (
+    AugerSource,
+    ColumnMap,
+    Corsika7Source,
+    Corsika8Source,
+    FileSource,
+    Hdf5Source,
+    LabelMap,
+    MappedSource,
+    ParquetSource,
+    RootSource,
+    SimulatorSource,
+    Source,
+    TextSource,
+)
+
+__all__ = [
+    "AugerSource",
+    "ColumnMap",
+    "Corsika7Source",
+    "Corsika8Source",
+    "Dataset",
+    "DeepAutoencoder",
+    "Expectations",
+    "Experiment",
+    "FileSource",
+    "Gate",
+    "Hdf5Source",
+    "LabelMap",
+    "MappedSource",
+    "ParquetSource",
+    "RootSource",
+    "Section",
+    "SimulatorSource",
+    "Source",
+    "Split",
+    "TextSource",
+    "Training",
+    "load_experiment",
+    "override_value",
+    "read_yaml",
+    "validate_section",
+]

@@ -1,0 +1,134 @@
+"""Experiment files: what to train, on what, with which seeds.
+
+An experiment is one YAML file. Defaults stand here, differences stand in the file; unknown keys are errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import Field, model_validator
+
+from cascada.config.reading import read_yaml, validate_section
+from cascada.config.section import Section
+from cascada.config.sources import Source
+from cascada.errors import ConfigError
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class Expectations(Section):
+    """Names of the suites in `expectations/` at the two stage boundaries."""
+
+    raw: str = "raw_showers"
+    training: str = "training_showers"
+
+
+class Dataset(Section):
+    """A source, what mends it and the suites that judge it: all that a snapshot is made by."""
+
+    source: Source
+    repair: Literal["none", "difference_running_sums"] = "none"
+    expectations: Expectations = Expectations()
+
+
+class Split(Section):
+    """Fractions of the groups (not of the rows) in each partition; the rest trains."""
+
+    validation: Probability = 0.1
+    calibration: Probability = 0.1
+    test: Probability = 0.2
+
+    @model_validator(mode="after")
+    def _some_left_to_train(self) -> Self:
+        if self.validation + self.calibration + self.test > 0.9:
+            raise ValueError("validation + calibration + test must leave at least 0.1 of the groups for training")
+        return self
+
+
+class DeepAutoencoder(Section):
+    """A deep autoencoder with a primary head on its latent space (`models.deep`)."""
+
+    kind: Literal["deep"]
+    hidden: tuple[int, ...] = Field((64, 64), min_length=1)
+    latent: int = Field(2, ge=1)
+    head_hidden: int = Field(64, ge=1)
+
+
+class Training(Section):
+    """How the model is fitted."""
+
+    epochs: int = Field(20, ge=1)
+    batch_size: int = Field(512, ge=2)
+    learning_rate: float = Field(5e-3, gt=0, description="peak of the one-cycle schedule")
+    reconstruction_weight: float = Field(1.0, ge=0, description="weight of the reconstruction loss")
+    threads: int = Field(2, ge=1, description="CPU threads; part of the experiment since sums depend on it")
+
+
+class Gate(Section):
+    """What a model must reach before it becomes champion."""
+
+    min_accuracy: Probability
+    max_accuracy: Probability = Field(1.0, description="physics ceiling: an interval above it means a leak")
+    min_anomaly_auc: Probability
+    non_inferiority_margin: Probability = Field(
+        0.005, description="how much worse than the champion the lower bound of the accuracy difference may be"
+    )
+
+
+class Experiment(Dataset):
+    """One experiment, whole."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,40}$", description="also the name of the registered model")
+    seed: int = Field(ge=0, description="root of every random stream of the run")
+    split: Split = Split()
+    features: tuple[str, ...] = Field(min_length=1, description="names from cascada.physics.observables")
+    reference: tuple[str, ...] = Field(
+        ("p", "He", "N", "Fe"), description="primaries that the anomaly score calls normal"
+    )
+    model: DeepAutoencoder
+    training: Training = Training()
+    gate: Gate
+
+
+def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
+    """Read an experiment file.
+
+    Parameters
+    ----------
+    path
+        The YAML file.
+    overrides
+        Values on top of the file, as ``dotted.key=value`` with the value in YAML.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing, is not YAML, or holds an unknown key or a value out of range.
+    """
+    data = read_yaml(path, "experiment file")
+    for override in overrides:
+        override_value(data, override)
+    return validate_section(Experiment, data, str(path))
+
+
+def override_value(data: dict[str, Any], override: str) -> None:
+    """Set ``dotted.key=value`` (the value in YAML) in plain data, in place.
+
+    Raises
+    ------
+    ConfigError
+        If the text has no ``=`` or the key goes below a value that holds no keys.
+    """
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise ConfigError("--set takes dotted.key=value", got=override)
+    *parents, last = key.split(".")
+    for parent in parents:
+        data = data.setdefault(parent, {})
+        if not isinstance(data, dict):
+            raise ConfigError("--set goes below a value that holds no keys", where=key, got=f"{parent}={data!r}")
+    data[last] = yaml.safe_load(text)

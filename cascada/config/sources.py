@@ -1,0 +1,128 @@
+"""Source sections: where showers come from, one class a kind of source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from cascada.config.section import Section
+
+
+class SimulatorSource(Section):
+    """Showers from the parametric simulator (`cascada.physics.showers`)."""
+
+    kind: Literal["simulator"]
+    showers: int = Field(ge=1, le=1_000_000_000, description="number of showers over all primaries")
+    primaries: tuple[str, ...] = Field(("photon", "p", "He", "N", "Fe"), min_length=2)
+    hadronic_model: Literal["QGSJetII-04"] = "QGSJetII-04"
+    lg_energy_ev_min: float = Field(18.0, ge=17, le=21, description="lg(E/eV), lower edge")
+    lg_energy_ev_max: float = Field(20.5, ge=17, le=21, description="lg(E/eV), upper edge")
+    zenith_deg_max: float = Field(60.0, gt=0, le=60)
+
+    @model_validator(mode="after")
+    def _energies_in_order(self) -> Self:
+        if self.lg_energy_ev_min >= self.lg_energy_ev_max:
+            raise ValueError("lg_energy_ev_min must be below lg_energy_ev_max")
+        return self
+
+
+class FileSource(Section):
+    """What every source that reads files says about them.
+
+    `files` is either a mapping of primary to file name, when each file holds one primary, or a list of names when the
+    files say themselves what they hold (or nothing does). A name may be a shell pattern (``DAT*``), relative to the
+    data folder.
+    """
+
+    origin: str = Field("own data", description="where a user downloads the files")
+    licence: str = "not stated"
+    citation: str = "not stated"
+    files: dict[str, str] | tuple[str, ...] = Field(min_length=1)
+    directory: Path | None = Field(None, description="data folder, relative to the project; --data overrides it")
+
+
+class ColumnMap(Section):
+    """Where a canonical column comes from in a table."""
+
+    column: int | str = Field(description="name; in a text table without a header the position (from 0)")
+    unit: str = Field("1", description="unit in the file; converted to the canonical unit")
+    floor_divide: int = Field(1, ge=1, description="integer division of the raw value, to turn an id into a group")
+
+
+class LabelMap(Section):
+    """The column that holds the label of each row, and what its values mean."""
+
+    column: int | str
+    values: dict[str, str] = Field(min_length=1, description="value in the file -> primary")
+
+
+class MappedSource(FileSource):
+    """A table of any format, through a column map.
+
+    Canonical columns are those of `cascada.physics.columns`; `shower_id` is numbered in file order when no column is
+    mapped to it, and `group_id` is `shower_id` unless mapped.
+    """
+
+    columns: dict[str, ColumnMap] = Field(min_length=1)
+    label: LabelMap | None = None
+
+
+class TextSource(MappedSource):
+    """Text tables: separated by white space, or CSV."""
+
+    kind: Literal["text"]
+    separator: Literal["whitespace", ",", ";", "\t"] = "whitespace"
+    header: bool = Field(False, description="whether the first line holds column names")
+
+
+class ParquetSource(MappedSource):
+    """Parquet files."""
+
+    kind: Literal["parquet"]
+
+
+class Hdf5Source(MappedSource):
+    """HDF5 files: a table (compound data set), or a group with one data set a column."""
+
+    kind: Literal["hdf5"]
+    table: str = Field("/", description="path of the table or of the group inside the file")
+
+
+class RootSource(MappedSource):
+    """ROOT files with a flat tree; branches of vectors are reduced or indexed by the map (``branch[0]``)."""
+
+    kind: Literal["root"]
+    tree: str
+
+
+class Corsika7Source(FileSource):
+    """CORSIKA 7 binary particle files, plain or thinned, also ``.gz`` and ``.zst``; the headers hold the label."""
+
+    kind: Literal["corsika7"]
+
+
+class Corsika8Source(FileSource):
+    """Output folders of CORSIKA 8."""
+
+    kind: Literal["corsika8"]
+
+
+class AugerSource(FileSource):
+    """Pierre Auger Open Data: summary CSV or pseudo-raw JSON; there are no labels in nature."""
+
+    kind: Literal["auger"]
+
+
+Source = Annotated[
+    SimulatorSource
+    | TextSource
+    | ParquetSource
+    | Hdf5Source
+    | RootSource
+    | Corsika7Source
+    | Corsika8Source
+    | AugerSource,
+    Field(discriminator="kind"),
+]
