@@ -101,6 +101,10 @@ class Corsika7Source(FileSource):
     """CORSIKA 7 binary particle files, plain or thinned, also ``.gz`` and ``.zst``; the headers hold the label."""
 
     kind: Literal["corsika7"]
+    depths: Literal["vertical", "slant"] = Field(
+        "vertical", description="what longitudinal profiles run along: slant if CORSIKA was compiled with SLANT"
+    )
+    hits: bool = Field(False, description="also offer the table of all particles at the observation levels")
 
 
 class Corsika8Source(FileSource):

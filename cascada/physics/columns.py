@@ -55,6 +55,51 @@ COLUMNS = {
         Column("n_mu", "float32", "1", "observable", 1.0, 1e12, "muons at ground"),
         Column("n_em", "float32", "1", "observable", 1.0, 1e14, "photons, electrons and positrons at ground"),
         Column("xmax_g_cm2", "float32", "g/cm2", "observable", 400.0, 1600.0, "slant depth of the shower maximum"),
+        # What full simulations (CORSIKA 7 and 8) give in addition.
+        Column("hadronic_model", "str", "", "domain", description="hadronic interaction model at high energies"),
+        Column(
+            "azimuth_deg",
+            "float32",
+            "deg",
+            "observable",
+            0.0,
+            360.0,
+            "azimuth of the shower's momentum, from x towards y (CORSIKA 7: from magnetic north towards west)",
+        ),
+        Column(
+            "first_interaction_km", "float32", "km", "truth", 0.0, 1000.0, "height of the first interaction above sea"
+        ),
+        Column("n_gamma", "float32", "1", "observable", 0.0, 1e14, "photons at ground"),
+        Column("n_e", "float32", "1", "observable", 0.0, 1e14, "electrons and positrons at ground"),
+        Column("n_hadron", "float32", "1", "observable", 0.0, 1e12, "hadrons at ground, nuclei apart"),
+        Column("n_other", "float32", "1", "truth", 0.0, 1e14, "neutrinos, taus and nuclei at ground"),
+        *(
+            Column(
+                f"r_{kind}_{moment}_m",
+                "float32",
+                "m",
+                "observable",
+                0.0,
+                1e6,
+                f"{words} distance of the {particles} at ground from the shower axis",
+            )
+            for kind, particles in (("em", "photons, electrons and positrons"), ("mu", "muons"))
+            for moment, words in (("mean", "mean"), ("rms", "root mean square"))
+        ),
+        *(
+            Column(
+                f"t_{kind}_{percent}_ns",
+                "float32",
+                "ns",
+                "observable",
+                0.0,
+                1e9,
+                f"when {percent} % of the {particles} have arrived: delay behind the plane shower front, counted from "
+                "the first particle",
+            )
+            for kind, particles in (("em", "photons, electrons and positrons"), ("mu", "muons"))
+            for percent in (10, 50, 90)
+        ),
     )
 }
 """The shower table, in order."""
@@ -68,6 +113,11 @@ _FACTORS = {
     "n_mu": {"1": 1.0},
     "n_em": {"1": 1.0},
     "xmax_g_cm2": {"g/cm2": 1.0, "kg/m2": 0.1, "g/cm2 vertical": 1.0},
+    "azimuth_deg": {"deg": 1.0, "rad": 180.0 / math.pi},
+    "first_interaction_km": {"km": 1.0, "m": 1e-3, "cm": 1e-5},
+    **{name: {"1": 1.0} for name in ("n_gamma", "n_e", "n_hadron", "n_other")},
+    **{name: {"m": 1.0, "cm": 0.01, "km": 1e3} for name in ("r_em_mean_m", "r_em_rms_m", "r_mu_mean_m", "r_mu_rms_m")},
+    **{f"t_{kind}_{percent}_ns": {"ns": 1.0, "us": 1e3, "s": 1e9} for kind in ("em", "mu") for percent in (10, 50, 90)},
 }
 
 
