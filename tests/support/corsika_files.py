@@ -1,4 +1,4 @@
-"""A writer of CORSIKA 7 particle files: plain or thinned, with Fortran record markers or without, and of any content."""
+"""A writer of CORSIKA 7 particle files of any content: plain or thinned, with Fortran record markers or without."""
 
 from __future__ import annotations
 
@@ -39,7 +39,11 @@ class Shower:
 
 
 def particles(
-    code: NDArray[np.int64] | Sequence[int], *, generation: int = 1, level: NDArray[np.int64] | int = 1, **columns: object
+    code: NDArray[np.int64] | Sequence[int],
+    *,
+    generation: int = 1,
+    level: NDArray[np.int64] | int = 1,
+    **columns: object,
 ) -> Rows:
     """Make rows of particles: columns px, py, pz, x, y, t and, thinned, weight; zero where not given."""
     codes = np.asarray(code)
@@ -113,7 +117,9 @@ def _data(shower: Shower, words: int) -> list[Rows]:
     width = words // 39
     rows = np.zeros((-(-len(shower.rows) // 39) * 39, width), np.float32)
     rows[: len(shower.rows), : shower.rows.shape[1]] = shower.rows
-    profile = [_header("LONG", words, {2: shower.event, 5: 2600 + shower.long_blocks}) for _ in range(shower.long_blocks)]
+    profile = [
+        _header("LONG", words, {2: shower.event, 5: 2600 + shower.long_blocks}) for _ in range(shower.long_blocks)
+    ]
     return [rows.reshape(-1, words), *profile]
 
 

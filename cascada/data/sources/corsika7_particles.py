@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from cascada.data.sources.ground import GroundParticles
 from cascada.errors import SourceError
 from cascada.physics.particles import BOOKKEEPING, UNKNOWN, species_of_corsika
 
-_SMALLEST_DESCRIPTION, _LARGEST_DESCRIPTION = 1000, 1e7
+_SMALLEST_DESCRIPTION, _LARGEST_DESCRIPTION = 1000, 9_999_999
 _COUNT_TOLERANCE = 1e-6  # the number of particles written is a float32
 
 
@@ -94,30 +95,46 @@ def _check_count(shower: Shower, written: int, particles: int, rows: int) -> Non
 
 
 def _select(rows: NDArray[np.float32], shower: Shower) -> Particles:
-    if not np.isfinite(rows).all():
-        raise _bad_rows(~np.isfinite(rows).all(axis=1), rows, shower, "a row of particles holds NaN or infinity")
-    description = rows[:, 0]
-    odd = _has_no_description(description) & rows.any(axis=1)
-    if odd.any():
-        raise _bad_rows(odd, rows, shower, "a row has no particle description: these may be Cherenkov photons")
-    words = rows[description > 0]
-    number = words[:, 0].astype(np.int32)
-    code, level = number // 1000, number % 10
+    _check_finite(rows, shower)
+    number = _descriptions(rows, shower)
+    words, number = _where(number > 0, rows, number)
+    code = number // 1000
     species = species_of_corsika(code)
-    if (species == UNKNOWN).any():
-        raise _bad_rows(species == UNKNOWN, words, shower, "a particle has a code that CORSIKA 7 does not know")
-    particle = species != BOOKKEEPING
+    unknown = species == UNKNOWN
+    if unknown.any():
+        raise _bad_rows(unknown, words, shower, "a particle has a code that CORSIKA 7 does not know")
+    words, number, code, species = _where(species != BOOKKEEPING, words, number, code, species)
     # The tenth level has no digit of its own.
-    level = np.where(level == 0, 10, level).astype(np.int8)
-    chosen = Particles(words[particle], code[particle], species[particle], level[particle])
+    level = number % 10
+    chosen = Particles(words, code, species, np.where(level == 0, 10, level).astype(np.int8))
     _check_rows(chosen, shower)
     return chosen
 
 
-def _has_no_description(values: NDArray[np.float32]) -> NDArray[np.bool_]:
-    size = np.abs(values)
-    odd: NDArray[np.bool_] = (size != np.floor(size)) | (size > _LARGEST_DESCRIPTION) | (size < _SMALLEST_DESCRIPTION)
-    return odd
+def _where(chosen: NDArray[np.bool_], *arrays: Any) -> tuple[Any, ...]:
+    return arrays if chosen.all() else tuple(array[chosen] for array in arrays)
+
+
+def _check_finite(rows: NDArray[np.float32], shower: Shower) -> None:
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = rows.sum()
+    if np.isfinite(total):  # no NaN and no infinity can be among the terms
+        return
+    bad = np.asarray(~np.isfinite(rows).all(axis=1))
+    if bad.any():
+        raise _bad_rows(bad, rows, shower, "a row of particles holds NaN or infinity")
+
+
+def _descriptions(rows: NDArray[np.float32], shower: Shower) -> NDArray[np.int32]:
+    with np.errstate(invalid="ignore"):
+        number = rows[:, 0].astype(np.int32)
+    size = np.abs(number)
+    odd = (number != rows[:, 0]) | (size < _SMALLEST_DESCRIPTION) | (size > _LARGEST_DESCRIPTION)
+    if odd.any():
+        odd &= rows.any(axis=1)  # zeros fill up the last sub-block
+        if odd.any():
+            raise _bad_rows(odd, rows, shower, "a row has no particle description: these may be Cherenkov photons")
+    return number
 
 
 def _check_rows(particles: Particles, shower: Shower) -> None:
@@ -126,8 +143,9 @@ def _check_rows(particles: Particles, shower: Shower) -> None:
         raise _bad_rows(
             beyond, particles.words, shower, f"a particle is at none of the {shower.levels} observation levels"
         )
-    if (particles.weight <= 0).any():
-        raise _bad_rows(particles.weight <= 0, particles.words, shower, "a particle has a weight that is not positive")
+    weightless = particles.weight <= 0
+    if weightless.any():
+        raise _bad_rows(weightless, particles.words, shower, "a particle has a weight that is not positive")
 
 
 def _bad_rows(bad: NDArray[np.bool_], rows: NDArray[np.float32], shower: Shower, what: str) -> SourceError:

@@ -104,10 +104,10 @@ def read_run(path: Path) -> Run:
         If the file is no CORSIKA 7 particle file of a supported version.
     """
     for blocks in Blocks(path):
-        if len(blocks) and _NAMES.get(int(blocks[0].view("<u4")[0])) == "RUNH":
-            second = blocks[1].tobytes() if len(blocks) > 1 else b""
-            return _run(blocks[0], path, second if second.startswith(b"EVTH") else b"")
-        break
+        if not len(blocks):
+            continue
+        second = blocks[1].tobytes() if len(blocks) > 1 else b""
+        return _run(blocks[0], path, second if second.startswith(b"EVTH") else b"")
     raise SourceError("the file is truncated inside its run header", where=str(path), hint="copy it again")
 
 
