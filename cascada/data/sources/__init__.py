@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cascada.config import Corsika7Source, FileSource, SimulatorSource, Source, TextSource
+from cascada.config import Corsika7Source, Corsika8Source, FileSource, SimulatorSource, Source, TextSource
 from cascada.data.sources.table import SourceTable
 from cascada.errors import ConfigError
 
@@ -40,6 +40,10 @@ def _read_files(config: FileSource, directory: Path) -> SourceTable:
             from cascada.data.sources.corsika7 import read_corsika7
 
             return read_corsika7(config, directory)
+        case Corsika8Source():
+            from cascada.data.sources.corsika8 import read_corsika8
+
+            return read_corsika8(config, directory)
     raise ConfigError(f"no reader for {type(config).__name__}")
 
 
