@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,10 +45,19 @@ def depth_of_maximum(depth_g_cm2: Floats, charged: Floats) -> float | None:
     if around.stop - around.start <= _DEGREE:
         return None
     depth = depth_g_cm2[around]
-    fit = np.polynomial.Polynomial.fit(depth, np.log(charged[around]), _DEGREE)
-    places = fit.deriv().roots()
-    inside = [float(x.real) for x in places if x.imag == 0 and depth[0] < x.real < depth[-1]]
-    return next((x for x in inside if fit.deriv(2)(x) < 0), None)
+    middle, half = (depth[0] + depth[-1]) / 2, (depth[-1] - depth[0]) / 2
+    cubic = np.polynomial.polynomial.polyfit((depth - middle) / half, np.log(charged[around]), _DEGREE)
+    place = _maximum(cubic[1], 2 * cubic[2], 3 * cubic[3])
+    return None if place is None or abs(place) >= 1 else float(middle + half * place)
+
+
+def _maximum(constant: float, linear: float, square: float) -> float | None:
+    """Find where a slope ``constant + linear x + square x^2`` falls through zero; exact as `square` vanishes."""
+    discriminant = linear**2 - 4 * constant * square
+    if discriminant < 0:
+        return None
+    below = -linear + math.sqrt(discriminant)
+    return 2 * constant / below if below > 0 else None
 
 
 def _peak(charged: Floats) -> slice:
