@@ -337,6 +337,7 @@ def test_runs_of_one_number_have_ids_of_their_own(tmp_path: Path) -> None:
     }
     assert table.tables["hits"].collect()["shower_id"].to_list() == [30_000_001, 10_000_030_000_001]
     assert table.files == {"p": str(tmp_path / "proton/DAT000003"), "Fe": str(tmp_path / "iron/DAT000003")}
+    assert set(table.origin["sha256"]) == {"proton/DAT000003", "iron/DAT000003"}
 
 
 def test_the_same_showers_twice_are_refused(tmp_path: Path) -> None:

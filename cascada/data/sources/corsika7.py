@@ -8,8 +8,7 @@ largest number, is the ground.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,8 +20,8 @@ from cascada.config import Corsika7Source
 from cascada.data.sources.corsika7_particles import Particles, read_particles
 from cascada.data.sources.corsika7_showers import Run, Shower, ShowerEnd, read_run
 from cascada.data.sources.files import InputFile, describe_origin, find_files, names_for_messages
-from cascada.data.sources.ground import GROUND_COLUMNS, GroundSummary
-from cascada.data.sources.table import SourceTable, from_chunks, from_typed_chunks, in_order, schema_of
+from cascada.data.sources.ground import GROUND_COLUMNS, GroundSummary, shower_axis
+from cascada.data.sources.table import SourceTable, from_rows, from_typed_chunks, in_order
 from cascada.errors import SourceError
 from cascada.physics.columns import to_canonical
 from cascada.physics.particles import pdg_of_corsika
@@ -38,7 +37,6 @@ _COLUMNS = in_order(
     ("shower_id", "group_id", "primary", "hadronic_model", "energy_eev", "zenith_deg", "azimuth_deg", "xmax_g_cm2",
      "first_interaction_km", *GROUND_COLUMNS)
 )  # fmt: skip
-_ROWS_PER_CHUNK = 4096
 
 
 def read_corsika7(config: Corsika7Source, directory: Path) -> SourceTable:
@@ -68,7 +66,7 @@ def read_corsika7(config: Corsika7Source, directory: Path) -> SourceTable:
     if config.hits:
         tables["hits"] = from_typed_chunks(partial(_all_hits, numbered), HITS_SCHEMA)
     return SourceTable(
-        from_chunks(partial(_summaries, numbered, config.depths), _COLUMNS),
+        from_rows(partial(_all_rows, numbered, config.depths), _COLUMNS),
         names_for_messages(files),
         describe_origin(config, files),
         tables,
@@ -146,37 +144,22 @@ def _check_depths(path: Path, depths: str) -> None:
         )
 
 
-def _summaries(files: Sequence[_NumberedFile], depths: str) -> Iterator[pl.DataFrame]:
-    rows: list[dict[str, object]] = []
+def _all_rows(files: Sequence[_NumberedFile], depths: str) -> Iterator[Mapping[str, object]]:
     for numbered in files:
-        for row in _rows(numbered, depths):
-            rows.append(row)
-            if len(rows) == _ROWS_PER_CHUNK:
-                yield _frame(rows)
-                rows = []
-    yield _frame(rows)
+        yield from _rows(numbered, depths)
 
 
-def _frame(rows: list[dict[str, object]]) -> pl.DataFrame:
-    return pl.DataFrame(rows, schema=schema_of(_COLUMNS))
-
-
-def _rows(numbered: _NumberedFile, depths: str) -> Iterator[dict[str, object]]:
+def _rows(numbered: _NumberedFile, depths: str) -> Iterator[Mapping[str, object]]:
     ground: GroundSummary | None = None
     for shower, part in read_particles(numbered.file.path):
         if ground is None:
             _check_primary(shower, numbered.file.primary)
-            ground = GroundSummary(_axis(shower))
+            ground = GroundSummary(shower_axis(shower.zenith_deg, shower.azimuth_deg))
         if isinstance(part, ShowerEnd):
             yield _describe(shower, part, numbered.serial, depths) | ground.row()
             ground = None
         else:
             ground.add(part.at_ground(shower))
-
-
-def _axis(shower: Shower) -> tuple[float, float, float]:
-    zenith, azimuth = math.radians(shower.zenith_deg), math.radians(shower.azimuth_deg)
-    return math.sin(zenith) * math.cos(azimuth), math.sin(zenith) * math.sin(azimuth), -math.cos(zenith)
 
 
 def _check_primary(shower: Shower, declared: str) -> None:

@@ -136,10 +136,6 @@ class Blocks:
 
     def _remainder(self, data: bytes, layout: _Layout) -> NDArray[np.float32]:
         self.cut = self.cut or bool(data)
-        if layout.marker and len(data) >= _MARKER_BYTES:
-            marker = np.frombuffer(data[:_MARKER_BYTES], "<u4")
-            if marker[0] != layout.record:
-                self._refuse_marker(np.repeat(marker, 2)[None], layout, len(data))
         body = data[layout.marker : layout.marker + layout.record]
         whole = len(body) // (4 * layout.words) * (4 * layout.words)
         return np.frombuffer(body[:whole], "<f4").reshape(-1, layout.words)

@@ -7,6 +7,7 @@ a float. Word numbers are those of the CORSIKA 7 user's guide, tables 7 to 14, c
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +46,7 @@ class Run:
     Attributes
     ----------
     first_event
-        Bytes of the header of its first shower, random seeds included: what tells two runs of one number apart.
+        SHA-256 of the header of its first shower, random seeds included: what tells two runs of one number apart.
         Empty when the run holds no shower.
     """
 
@@ -107,7 +108,7 @@ def read_run(path: Path) -> Run:
         if not len(blocks):
             continue
         second = blocks[1].tobytes() if len(blocks) > 1 else b""
-        return _run(blocks[0], path, second if second.startswith(b"EVTH") else b"")
+        return _run(blocks[0], path, hashlib.sha256(second).digest() if second.startswith(b"EVTH") else b"")
     raise SourceError("the file is truncated inside its run header", where=str(path), hint="copy it again")
 
 

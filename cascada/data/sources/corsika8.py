@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from cascada.config import Corsika8Source
-from cascada.data.sources.corsika8_folder import Folder, open_folder, read_table
+from cascada.data.sources.corsika8_folder import Folder, open_folder
+from cascada.data.sources.corsika8_tables import read_table
 from cascada.data.sources.files import InputFile, describe_origin, find_files, hash_files, names_for_messages
 from cascada.data.sources.ground import GROUND_COLUMNS, GroundParticles, GroundSummary
-from cascada.data.sources.table import SourceTable, from_chunks, in_order, schema_of
+from cascada.data.sources.table import SourceTable, from_rows, in_order
 from cascada.errors import SourceError
 from cascada.physics.longitudinal import depth_of_maximum
 from cascada.physics.particles import UNKNOWN, species_of_pdg
@@ -30,7 +30,6 @@ _COLUMNS = in_order(
      "first_interaction_km", *GROUND_COLUMNS)
 )  # fmt: skip
 _SHOWERS_PER_FOLDER = 10_000_000
-_ROWS_PER_CHUNK = 4096
 _LONGEST_S = 1.0
 
 
@@ -55,7 +54,7 @@ def read_corsika8(config: Corsika8Source, directory: Path) -> SourceTable:
     _refuse_copies(files)
     folders = [open_folder(file.path, config, file.primary) for file in files]
     return SourceTable(
-        from_chunks(partial(_chunks, folders), _COLUMNS), names_for_messages(files), describe_origin(config, files)
+        from_rows(partial(_all_rows, folders), _COLUMNS), names_for_messages(files), describe_origin(config, files)
     )
 
 
@@ -75,15 +74,9 @@ def _refuse_copies(files: Sequence[InputFile]) -> None:
         seen[digest] = file.path
 
 
-def _chunks(folders: Sequence[Folder]) -> Iterator[pl.DataFrame]:
-    rows: list[Mapping[str, object]] = []
+def _all_rows(folders: Sequence[Folder]) -> Iterator[Mapping[str, object]]:
     for position, folder in enumerate(folders):
-        for row in _rows(folder, position):
-            rows.append(row)
-            if len(rows) == _ROWS_PER_CHUNK:
-                yield pl.DataFrame(rows, schema=schema_of(_COLUMNS))
-                rows = []
-    yield pl.DataFrame(rows, schema=schema_of(_COLUMNS))
+        yield from _rows(folder, position)
 
 
 def _rows(folder: Folder, position: int) -> Iterator[Mapping[str, object]]:

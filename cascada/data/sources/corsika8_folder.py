@@ -1,11 +1,11 @@
-"""An output folder of CORSIKA 8: what its YAML files say, and its Parquet tables in pieces."""
+"""An output folder of CORSIKA 8: what its YAML files say about the run and the primaries."""
 
 from __future__ import annotations
 
 import itertools
 import math
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,13 @@ import yaml
 from numpy.typing import NDArray
 
 from cascada.config import Corsika8Source
+from cascada.data.sources.corsika8_tables import missing_module
+from cascada.data.sources.ground import shower_axis
 from cascada.errors import SourceError, nearest
 from cascada.physics.primaries import from_pdg
 
 _EARTH_RADIUS_M = 6_371_000.0  # CORSIKA 8, constants::EarthRadius::Mean
 _TIME_UNITS_NS = {"s": 1e9, "ms": 1e6, "us": 1e3, "ns": 1.0}
-_BATCH_ROWS = 65_536
 _HORIZONTAL = 1e-6
 
 
@@ -91,91 +92,23 @@ def open_folder(path: Path, config: Corsika8Source, declared: str) -> Folder:
     )
 
 
-def read_table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, NDArray[Any]]]]:
-    """Read columns of a Parquet table shower by shower, each shower in bounded pieces.
-
-    Yields
-    ------
-    tuple
-        Number of the shower, and some of its rows by column. Numbers never decrease.
-
-    Raises
-    ------
-    SourceError
-        While iterating: if the file or a column is missing, or holds what no number is.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as file:
-            _check_columns(file.schema_arrow.names, columns, path)
-            last = 0
-            for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=["shower", *columns]):
-                for shower, rows in _parts(
-                    {name: _numbers(batch.column(name), name, path) for name in batch.schema.names}
-                ):
-                    if shower < last:
-                        raise SourceError("the showers of a table are not in order", where=str(path), got=f"{shower}")
-                    last = shower
-                    yield shower, rows
-    except FileNotFoundError as error:
-        raise _missing(path) from error
-    except (OSError, pa.ArrowException) as error:
-        raise SourceError(
-            "a table of CORSIKA 8 cannot be read", where=str(path), got=str(error)[:200], hint="copy it again"
-        ) from error
-
-
-def _check_columns(present: Sequence[str], columns: Sequence[str], path: Path) -> None:
-    for name in ("shower", *columns):
-        if name not in present:
-            raise SourceError(
-                f"a table of CORSIKA 8 has no column {name!r}",
-                where=str(path),
-                got=", ".join(present),
-                hint=nearest(name, present),
-            )
-
-
-def _numbers(column: Any, name: str, path: Path) -> NDArray[Any]:
-    values = column.to_numpy(zero_copy_only=False)
-    if column.null_count or values.dtype.kind not in "iuf" or not np.isfinite(values).all():
-        raise SourceError(f"column {name!r} holds what no number is", where=str(path), hint="copy the folder again")
-    return np.asarray(values)
-
-
-def _parts(table: dict[str, NDArray[Any]]) -> Iterator[tuple[int, dict[str, NDArray[Any]]]]:
-    shower = table.pop("shower").astype(np.int64)
-    starts = np.flatnonzero(np.diff(shower, prepend=shower[:1] - 1)).tolist()
-    for start, stop in zip(starts, [*starts[1:], len(shower)], strict=True):
-        yield int(shower[start]), {name: values[start:stop] for name, values in table.items()}
-
-
-def _missing(path: Path) -> SourceError:
-    folder = path.parent.parent
-    present = sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
-    return SourceError(
-        f"the folder has no {path.parent.name}/{path.name}",
-        where=str(folder),
-        expected="the output folder of CORSIKA 8 with the modules particles and profile",
-        got=f"modules {', '.join(present)}" if present else "no modules",
-        hint=nearest(path.parent.name, present) if present else "give the folder that holds particles and profile",
-    )
-
-
 def _yaml(path: Path, *, optional: bool = False) -> Mapping[Any, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         if optional:
             return {}
-        raise _missing(path) from error
+        raise missing_module(path) from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError, ValueError, RecursionError) as error:
         raise SourceError("a YAML file of CORSIKA 8 cannot be read", where=str(path), got=str(error)[:200]) from error
     if not isinstance(content, Mapping):
-        raise SourceError("a YAML file of CORSIKA 8 holds no mapping", where=str(path), got=repr(content)[:80])
+        raise SourceError("a YAML file of CORSIKA 8 holds no mapping", where=str(path), got=type(content).__name__)
     return content
+
+
+def _brief(value: object) -> str:
+    # Aliases let a small YAML file stand for a structure that fills the memory once it is written out.
+    return repr(value)[:80] if value is None or isinstance(value, str | int | float) else type(value).__name__
 
 
 def _number(node: object, key: str, where: str) -> float:
@@ -183,7 +116,7 @@ def _number(node: object, key: str, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         keys = [str(name) for name in node] if isinstance(node, Mapping) else []
         raise SourceError(
-            f"{key!r} is no number", where=where, got=repr(value)[:80], hint=nearest(key, keys) if keys else ""
+            f"{key!r} is no number", where=where, got=_brief(value), hint=nearest(key, keys) if keys else ""
         )
     return float(value)
 
@@ -211,7 +144,7 @@ def _plane(path: Path) -> NDArray[np.float64]:
         upright = float(center @ normal) / float(np.linalg.norm(center) * np.linalg.norm(normal))
     except (TypeError, KeyError, ValueError, ZeroDivisionError) as error:
         raise SourceError(
-            "the observation plane has no centre and normal", where=str(file), got=repr(plane)[:80]
+            "the observation plane has no centre and normal", where=str(file), got=type(plane).__name__
         ) from error
     if not abs(upright - 1.0) < _HORIZONTAL:
         raise SourceError("the observation plane is not horizontal, which is not supported", where=str(file))
@@ -285,9 +218,7 @@ def _configured(path: Path, config: Corsika8Source, declared: str) -> PrimaryFac
             expected="the module primary, or source.files as a mapping, source.energy_eev and source.zenith_deg",
             hint="write source.files: {p: FOLDER}, source.energy_eev and source.zenith_deg into the experiment",
         )
-    zenith, azimuth = math.radians(config.zenith_deg), math.radians(config.azimuth_deg)
-    axis = (math.sin(zenith) * math.cos(azimuth), math.sin(zenith) * math.sin(azimuth), -math.cos(zenith))
-    return PrimaryFacts(declared, config.energy_eev * 1e9, axis, None)
+    return PrimaryFacts(declared, config.energy_eev * 1e9, shower_axis(config.zenith_deg, config.azimuth_deg), None)
 
 
 def _primary(node: object, declared: str, height: float | None, where: str) -> PrimaryFacts:

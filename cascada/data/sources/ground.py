@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,6 +47,18 @@ class GroundParticles:
     x_m: Floats
     y_m: Floats
     t_ns: Floats
+
+
+def shower_axis(zenith_deg: float, azimuth_deg: float) -> tuple[float, float, float]:
+    """Give the unit vector that a shower moves along, z upwards, from the direction of its momentum.
+
+    Examples
+    --------
+    >>> shower_axis(0.0, 0.0)
+    (0.0, 0.0, -1.0)
+    """
+    zenith, azimuth = math.radians(zenith_deg), math.radians(azimuth_deg)
+    return math.sin(zenith) * math.cos(azimuth), math.sin(zenith) * math.sin(azimuth), -math.cos(zenith)
 
 
 class GroundSummary:
