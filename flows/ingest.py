@@ -8,10 +8,11 @@ from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from pydantic import BaseModel, ConfigDict
 
-from cascada.config import Experiment, FileSource
+from cascada.config import Experiment, FileSource, SimulatorSource, SnapshotSource
 from cascada.data.ingest import Intake, take_snapshot
 from cascada.data.leaks import summarise_split
-from cascada.data.snapshots import SnapshotRef
+from cascada.data.snapshots import SnapshotRef, digest_table
+from cascada.data.sources import read_source
 from cascada.data.sources.files import find_files, hash_files
 from cascada.data.splits import SplitRef, assign, write_split
 from cascada.data.validation import ValidationReport, enforce, load_suite, validate_summary
@@ -31,17 +32,23 @@ class Ingested(BaseModel):
 
 
 def data_folder(experiment: Experiment, data_dir: Path | None) -> Path | None:
-    """Find the folder of the input files: given, or named in the experiment relative to the project."""
-    if data_dir is not None or not isinstance(experiment.source, FileSource) or experiment.source.directory is None:
+    """Find the folder of the input: given, that of the snapshots, or named in the experiment."""
+    source, root = experiment.source, load_settings().root
+    if data_dir is not None:
         return data_dir
-    return load_settings().root / experiment.source.directory
+    if isinstance(source, SnapshotSource):
+        return root / "data"
+    return root / source.directory if isinstance(source, FileSource) and source.directory else None
 
 
 def hash_inputs(experiment: Experiment, folder: Path | None) -> dict[str, str]:
-    """Hash the input files, so that a changed file is never answered from the cache."""
-    if not isinstance(experiment.source, FileSource) or folder is None:
+    """Hash what will be read, so that a changed file is never answered from the cache."""
+    source = experiment.source
+    if folder is None or isinstance(source, SimulatorSource):
         return {}
-    return hash_files(find_files(experiment.source, folder))
+    if isinstance(source, SnapshotSource):
+        return {source.name: digest_table(read_source(source, directory=folder, seed=0, threads=1).frame).ordered}
+    return hash_files(find_files(source, folder))
 
 
 @task(cache_key_fn=by_content("experiment", "inputs", "allow_invalid_data"), **CACHED, **RETRIED)

@@ -115,8 +115,16 @@ class AugerSource(FileSource):
     kind: Literal["auger"]
 
 
+class SnapshotSource(Section):
+    """The kept rows of a snapshot of this project (`cascada data list`), judged anew."""
+
+    kind: Literal["snapshot"]
+    name: str
+
+
 Source = Annotated[
     SimulatorSource
+    | SnapshotSource
     | TextSource
     | ParquetSource
     | Hdf5Source

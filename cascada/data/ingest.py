@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
@@ -26,6 +27,10 @@ def ignore_progress(stage: str, rows: int, total: int | None) -> None:
     """Show nothing."""
 
 
+def ignore_report(report: ValidationReport) -> None:
+    """Show nothing; what the suites found stands in the snapshot's page."""
+
+
 @dataclass(frozen=True)
 class Intake:
     """How a snapshot is taken.
@@ -46,6 +51,8 @@ class Intake:
         Parent folder of the snapshots.
     allow_invalid
         Go on although a suite refused the data, and mark the snapshot.
+    facts
+        What else is known of the origin of the data, for the card of the snapshot.
     """
 
     dataset: Dataset
@@ -56,12 +63,13 @@ class Intake:
     suites: Path
     data: Path
     allow_invalid: bool = False
+    facts: Mapping[str, object] = field(default_factory=dict)
 
 
 def take_snapshot(
     intake: Intake,
     *,
-    on_report: Callable[[ValidationReport], None],
+    on_report: Callable[[ValidationReport], None] = ignore_report,
     on_progress: Progress = ignore_progress,
 ) -> SnapshotRef:
     """Read, repair, validate, sieve, validate again and write; the snapshot appears whole or not at all.
@@ -96,6 +104,23 @@ def take_snapshot(
     return ref
 
 
+def check_source(intake: Intake, *, on_progress: Progress = ignore_progress) -> ValidationReport:
+    """Read and repair a source and judge it by its first suite; nothing is kept.
+
+    Raises
+    ------
+    SourceError
+        If the input is missing or unreadable.
+    """
+    expectations = intake.dataset.expectations
+    raw_suite, training_suite = (load_suite(intake.suites, n) for n in (expectations.raw, expectations.training))
+    reports: list[ValidationReport] = []
+    with tempfile.TemporaryDirectory(prefix="cascada-check-") as scratch:
+        table = _open(intake, Path(scratch), on_progress)
+        _Judge(True, table.files, training_suite, reports.append, on_progress)(table.frame, raw_suite)
+    return reports[0]
+
+
 _RAW = ".raw.parquet"
 
 
@@ -104,8 +129,8 @@ def _open(intake: Intake, staged: Path, on_progress: Progress) -> SourceTable:
     dataset = intake.dataset
     table = read_source(dataset.source, directory=intake.directory, seed=intake.seed, threads=intake.threads)
     repaired = difference_running_sums(table.frame) if dataset.repair == "difference_running_sums" else table.frame
-    origin = dict(table.origin) | {"repair": dataset.repair}
-    if dataset.source.kind == "parquet" and dataset.repair == "none":
+    origin = {**table.origin, "repair": dataset.repair, **intake.facts}
+    if dataset.source.kind in ("parquet", "snapshot") and dataset.repair == "none":
         return SourceTable(table.frame, table.files, origin, table.tables)
     total = dataset.source.showers if dataset.source.kind == "simulator" else None
     _watched(repaired, "reading", total, on_progress).sink_parquet(staged / _RAW, compression="lz4")
@@ -187,7 +212,7 @@ def _count(file: Path) -> int:
 
 
 def _describe(intake: Intake, table: SourceTable, staged: Path, *, rows_in: int, valid: bool) -> SnapshotRef:
-    kept = pl.scan_parquet(staged / SHOWERS)
+    kept, expectations = pl.scan_parquet(staged / SHOWERS), intake.dataset.expectations
     columns = kept.collect_schema().names()
     digest = digest_table(kept)
     per_primary = {}
@@ -199,5 +224,6 @@ def _describe(intake: Intake, table: SourceTable, staged: Path, *, rows_in: int,
         unordered_sha256=digest.unordered, schema_version=SCHEMA_VERSION, columns=tuple(columns),
         tables=tuple(table.tables), rows_in=rows_in, rows_kept=digest.rows, rows_quarantined=rows_in - digest.rows,
         rows_per_primary=per_primary, reasons=reasons_of(pl.scan_parquet(staged / QUARANTINE)),
-        origin=dict(table.origin), valid=valid,
+        origin=dict(table.origin), suites=(expectations.raw, expectations.training),
+        valid=valid and table.origin.get("snapshot_valid") is not False,
     )  # fmt: skip

@@ -49,6 +49,8 @@ class SnapshotRef(BaseModel):
         Quarantined rows by reason.
     dvc_md5
         DVC's name of this version; empty until it is tracked.
+    suites
+        Names of the suites that judged the rows as they came and as they are.
     valid
         Whether every suite passed; a snapshot taken in spite of a failed suite is marked for ever.
     """
@@ -68,6 +70,7 @@ class SnapshotRef(BaseModel):
     rows_per_primary: dict[str, int]
     reasons: dict[str, int]
     origin: dict[str, object]
+    suites: tuple[str, ...]
     valid: bool
     dvc_md5: str = ""
 
@@ -158,6 +161,11 @@ def open_snapshot(path: Path) -> SnapshotRef:
         return SnapshotRef.model_validate(json.loads((path / CARD).read_text(encoding="utf-8")) | {"path": path})
     except (OSError, ValueError) as error:
         raise ArtifactError("this folder holds no snapshot", where=str(path), expected=CARD, got=str(error)) from error
+
+
+def list_snapshots(folder: Path) -> list[SnapshotRef]:
+    """List the snapshots below a folder, by name."""
+    return [open_snapshot(card.parent) for card in sorted(folder.glob(f"*/{CARD}"))]
 
 
 def scan_showers(ref: SnapshotRef) -> pl.LazyFrame:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 import yaml
 
-from cascada.data.snapshots import SnapshotRef, is_intact, scan_showers
-from cascada.errors import ArtifactError
+from cascada.data.snapshots import CARD, SnapshotRef, is_intact, list_snapshots, open_snapshot, scan_showers
+from cascada.errors import ArtifactError, nearest
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
@@ -52,6 +52,31 @@ def ensure(ref: SnapshotRef, root: Path) -> SnapshotRef:
     if not is_intact(ref):
         raise ArtifactError("the snapshot was altered", where=str(ref.path), expected=ref.content_sha256, hint=_ANEW)
     return ref
+
+
+def find_snapshot(name: str, root: Path) -> SnapshotRef:
+    """Find a snapshot of the project by name; one that git knows and the disk does not is brought back by DVC.
+
+    Raises
+    ------
+    ArtifactError
+        If there is none of that name; it names the nearest.
+    """
+    folder = root / "data"
+    pointer = folder / f"{name}.dvc"
+    if not (folder / name / CARD).exists() and pointer.exists():
+        from cascada.data.remotes import pull
+
+        pull(root, [name])
+    if not (folder / name / CARD).exists():
+        known = [ref.name for ref in list_snapshots(folder)]
+        hint = nearest(name, known) if known else "take one with `cascada data import` or `cascada data simulate`"
+        raise ArtifactError(f"there is no snapshot {name!r}", where=str(folder), hint=hint)
+    ref = open_snapshot(folder / name)
+    if not pointer.exists():
+        return ref
+    (output,) = yaml.safe_load(pointer.read_text(encoding="utf-8"))["outs"]
+    return ref.model_copy(update={"dvc_md5": output["md5"]})
 
 
 def track(ref: SnapshotRef, root: Path) -> SnapshotRef:

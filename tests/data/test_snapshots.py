@@ -88,8 +88,7 @@ def test_rows_in_another_order_are_the_same_rows(tmp_path: Path) -> None:
     for name, table in (("one", frame), ("other", frame.sample(fraction=1, shuffle=True, seed=2))):
         files = tmp_path / name
         refs.append(take_snapshot(
-            intake(tmp_path / "data", text_dataset(files, table), name=name, directory=files),
-            on_report=lambda report: None,
+            intake(tmp_path / "data", text_dataset(files, table), name=name, directory=files)
         ))  # fmt: skip
     assert refs[0].content_sha256 != refs[1].content_sha256
     assert refs[0].unordered_sha256 == refs[1].unordered_sha256
@@ -120,8 +119,7 @@ def test_what_is_allowed_in_spite_of_its_suite_is_marked(tmp_path: Path) -> None
     summed = simulated(400).with_columns(pl.col("n_mu").cum_sum().over("primary"))
     dataset = text_dataset(tmp_path / "files", summed)
     ref = take_snapshot(
-        intake(tmp_path / "data", dataset, directory=tmp_path / "files", allow_invalid=True),
-        on_report=lambda report: None,
+        intake(tmp_path / "data", dataset, directory=tmp_path / "files", allow_invalid=True)
     )
     assert not ref.valid
     assert not open_snapshot(ref.path).valid
@@ -148,8 +146,7 @@ def test_a_table_with_no_good_row_is_refused(tmp_path: Path) -> None:
     dataset = text_dataset(tmp_path / "files", simulated(400).with_columns(n_mu=pl.lit(0.0)))
     with pytest.raises(SourceError, match="no row is left") as caught:
         take_snapshot(
-            intake(tmp_path / "data", dataset, directory=tmp_path / "files", allow_invalid=True),
-            on_report=lambda report: None,
+            intake(tmp_path / "data", dataset, directory=tmp_path / "files", allow_invalid=True)
         )
     assert "'n_mu outside [1, 1e+12] 1': 400" in caught.value.got
     assert list((tmp_path / "data").iterdir()) == []
@@ -159,8 +156,7 @@ def test_progress_counts_every_row_of_every_stage(tmp_path: Path) -> None:
     seen: dict[str, tuple[int, int | None]] = {}
     dataset = Dataset(source=SimulatorSource(kind="simulator", showers=20_000))
     take_snapshot(
-        intake(tmp_path / "data", dataset),
-        on_report=lambda report: None,
+        intake(tmp_path / "data", dataset)
         on_progress=lambda stage, rows, total: seen.update({stage: (rows, total)}),
     )
     reading, validating, writing = seen["reading"], seen["validating by raw_showers"], seen["writing"]
@@ -184,7 +180,7 @@ def small_disk(folder: Path, options: str = "size=1m") -> Iterator[None]:
 
 def take_many(folder: Path) -> SnapshotRef:
     dataset = Dataset(source=SimulatorSource(kind="simulator", showers=60_000))
-    return take_snapshot(intake(folder, dataset), on_report=lambda report: None)
+    return take_snapshot(intake(folder, dataset))
 
 
 def test_a_full_disk_is_told_and_leaves_nothing_behind(tmp_path: Path) -> None:

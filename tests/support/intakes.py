@@ -49,4 +49,4 @@ def take(data: Path, *, showers: int = 400, seed: int = 1, name: str = "mine", *
     bad = pl.int_range(pl.len()) < 2
     files = data.parent / "files"
     dataset = text_dataset(files, frame.with_columns(n_mu=pl.when(bad).then(0.0).otherwise("n_mu")))
-    return take_snapshot(intake(data, dataset, name=name, directory=files, **more), on_report=lambda report: None)
+    return take_snapshot(intake(data, dataset, name=name, directory=files, **more))

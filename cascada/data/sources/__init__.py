@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cascada.config import FileSource, SimulatorSource, Source, TextSource
+from cascada.config import FileSource, SimulatorSource, SnapshotSource, Source, TextSource
 from cascada.data.sources.table import SourceTable
 from cascada.errors import ConfigError
 
@@ -15,7 +15,7 @@ def read_source(config: Source, *, directory: Path | None, seed: int, threads: i
     Parameters
     ----------
     directory
-        Folder of the input files; required by sources that read files.
+        Folder of the input files, or of the snapshots; required by sources that read either.
 
     Raises
     ------
@@ -26,6 +26,10 @@ def read_source(config: Source, *, directory: Path | None, seed: int, threads: i
         from cascada.data.sources.simulator import simulate
 
         return simulate(config, seed, threads=threads)
+    if isinstance(config, SnapshotSource):
+        from cascada.data.sources.snapshot import read_snapshot
+
+        return read_snapshot(config, directory)
     return _read_files(config, _require(config, directory))
 
 
