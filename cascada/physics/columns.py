@@ -40,7 +40,7 @@ class Column:
 # Events as a ground array with fluorescence telescopes reconstructs them; Pierre Auger Open Data,
 # doi:10.5281/zenodo.4487612. Their suites set narrower ranges.
 _DETECTOR = (
-    Column("azimuth_deg", "float32", "deg", "observable", -360.0, 360.0, "azimuth of the arrival direction, from east"),
+    Column("arrival_azimuth_deg", "float32", "deg", "observable", -360.0, 360.0, "where it came from, east to north"),
     Column("energy_uncertainty_eev", "float32", "EeV", "observable", 0.0, 320.0, "of the reconstructed energy"),
     Column("calorimetric_energy_eev", "float32", "EeV", "observable", 0.0, 320.0, "energy deposited in the air"),
     Column("xmax_uncertainty_g_cm2", "float32", "g/cm2", "observable", 0.0, 1600.0, "of the depth of the maximum"),
@@ -87,9 +87,7 @@ _IMAGE = (
 _TRUTH = (
     Column("true_energy_eev", "float32", "EeV", "truth", 0.0, 1e4, "simulated energy of the primary"),
     Column("true_zenith_deg", "float32", "deg", "truth", 0.0, 180.0, "simulated zenith angle"),
-    Column("true_azimuth_deg", "float32", "deg", "truth", -360.0, 360.0, "simulated azimuth"),
     Column("true_impact_m", "float32", "m", "truth", 0.0, 1e5, "distance of the shower axis from the telescope"),
-    Column("true_first_height_m", "float32", "m", "truth", -1e6, 1e6, "height of the first interaction"),
 )
 
 COLUMNS = {

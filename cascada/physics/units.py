@@ -76,6 +76,11 @@ def to_canonical(name: str, values: pl.Expr, unit: str, *, zenith_deg: pl.Expr |
     zenith_deg
         Degrees; needed for vertical depths only.
 
+    Returns
+    -------
+    polars.Expr
+        Named as the canonical column.
+
     Raises
     ------
     SourceError
@@ -95,9 +100,9 @@ def to_canonical(name: str, values: pl.Expr, unit: str, *, zenith_deg: pl.Expr |
         )
     converted = units[unit](values)
     if unit != VERTICAL:
-        return converted
+        return converted.alias(name)
     if zenith_deg is None:
         raise ConfigError(
             f"column {name!r} in {unit!r} needs the zenith angle", hint="map zenith_deg as well, with its unit"
         )
-    return converted / zenith_deg.radians().cos()
+    return (converted / zenith_deg.radians().cos()).alias(name)

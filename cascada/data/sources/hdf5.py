@@ -69,7 +69,7 @@ def _chunks(config: Hdf5Source, file: InputFile) -> Iterator[Chunk]:
         columns = _find_columns(h5, config, file.path)
         rows = _rows(columns, file.path)
         row_bytes = sum(column.data.dtype.itemsize * math.prod(column.data.shape[1:]) for column in columns.values())
-        step = max(1, min(CHUNK_ROWS, _CHUNK_BYTES // row_bytes))
+        step = max(1, min(CHUNK_ROWS, _CHUNK_BYTES // max(row_bytes, 1)))
         # An empty table still yields one empty chunk, so that its columns are there.
         for start in range(0, max(rows, 1), step):
             stop = min(start + step, rows)
@@ -118,7 +118,7 @@ def _columns_of(node: h5py.Group | h5py.Dataset, name: str) -> dict[str, _Column
 
 def _columns_of_data(data: h5py.Dataset, name: str) -> dict[str, _Column]:
     if not data.dtype.names:
-        return _numbered(name, data, data.shape[1:])
+        return _numbered(name, data, (data.shape or ())[1:])
     fields: Mapping[str, Any] = data.dtype.fields
     columns: dict[str, _Column] = {}
     for field, (kind, *_) in fields.items():

@@ -49,6 +49,19 @@ def from_chunks(chunks: Callable[[], Iterator[pl.DataFrame]], columns: Sequence[
     columns
         Names from `COLUMNS`, in the order of the table.
     """
+    return from_typed_chunks(chunks, schema_of(columns))
+
+
+def from_typed_chunks(chunks: Callable[[], Iterator[pl.DataFrame]], schema: Mapping[str, pl.DataType]) -> pl.LazyFrame:
+    """Make a lazy table, with columns of its own, of a reader that yields it in pieces.
+
+    Parameters
+    ----------
+    chunks
+        Starts the reading anew; yields frames with exactly the columns of `schema`.
+    schema
+        Column to its type, in order.
+    """
 
     def read(
         with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, _batch_size: int | None
@@ -63,7 +76,7 @@ def from_chunks(chunks: Callable[[], Iterator[pl.DataFrame]], columns: Sequence[
             if left == 0:
                 return
 
-    return register_io_source(read, schema=schema_of(columns), is_pure=True)
+    return register_io_source(read, schema=dict(schema), is_pure=True)
 
 
 @contextmanager
