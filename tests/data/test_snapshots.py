@@ -118,9 +118,7 @@ def test_a_refused_table_leaves_nothing(tmp_path: Path) -> None:
 def test_what_is_allowed_in_spite_of_its_suite_is_marked(tmp_path: Path) -> None:
     summed = simulated(400).with_columns(pl.col("n_mu").cum_sum().over("primary"))
     dataset = text_dataset(tmp_path / "files", summed)
-    ref = take_snapshot(
-        intake(tmp_path / "data", dataset, directory=tmp_path / "files", allow_invalid=True)
-    )
+    ref = take_snapshot(intake(tmp_path / "data", dataset, directory=tmp_path / "files", allow_invalid=True))
     assert not ref.valid
     assert not open_snapshot(ref.path).valid
     assert "a suite refused these data" in (ref.path / "validation.html").read_text()
@@ -145,9 +143,7 @@ def test_the_page_shows_every_rule_and_every_reason(tmp_path: Path) -> None:
 def test_a_table_with_no_good_row_is_refused(tmp_path: Path) -> None:
     dataset = text_dataset(tmp_path / "files", simulated(400).with_columns(n_mu=pl.lit(0.0)))
     with pytest.raises(SourceError, match="no row is left") as caught:
-        take_snapshot(
-            intake(tmp_path / "data", dataset, directory=tmp_path / "files", allow_invalid=True)
-        )
+        take_snapshot(intake(tmp_path / "data", dataset, directory=tmp_path / "files", allow_invalid=True))
     assert "'n_mu outside [1, 1e+12] 1': 400" in caught.value.got
     assert list((tmp_path / "data").iterdir()) == []
 
@@ -156,7 +152,7 @@ def test_progress_counts_every_row_of_every_stage(tmp_path: Path) -> None:
     seen: dict[str, tuple[int, int | None]] = {}
     dataset = Dataset(source=SimulatorSource(kind="simulator", showers=20_000))
     take_snapshot(
-        intake(tmp_path / "data", dataset)
+        intake(tmp_path / "data", dataset),
         on_progress=lambda stage, rows, total: seen.update({stage: (rows, total)}),
     )
     reading, validating, writing = seen["reading"], seen["validating by raw_showers"], seen["writing"]

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cascada.config import FileSource, SimulatorSource, SnapshotSource, Source, TextSource
+from cascada.config import (
+    AugerSource,
+    FileSource,
+    Hdf5Source,
+    ParquetSource,
+    RootSource,
+    SimulatorSource,
+    SnapshotSource,
+    Source,
+    TextSource,
+)
 from cascada.data.sources.table import SourceTable
 from cascada.errors import ConfigError
 
@@ -40,6 +50,22 @@ def _read_files(config: FileSource, directory: Path) -> SourceTable:
             from cascada.data.sources.text import read_text
 
             return read_text(config, directory)
+        case ParquetSource():
+            from cascada.data.sources.parquet import read_parquet
+
+            return read_parquet(config, directory)
+        case Hdf5Source():
+            from cascada.data.sources.hdf5 import read_hdf5
+
+            return read_hdf5(config, directory)
+        case RootSource():
+            from cascada.data.sources.root import read_root
+
+            return read_root(config, directory)
+        case AugerSource():
+            from cascada.data.sources.auger import read_auger
+
+            return read_auger(config, directory)
     raise ConfigError(f"no reader for {type(config).__name__}")
 
 
