@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from cascada.data.repeats import repeated_rows
 from cascada.physics.columns import COLUMNS, COUNTS
 
 Limits = Mapping[str, tuple[float, float]]
@@ -57,23 +58,22 @@ def difference_running_sums(frame: pl.LazyFrame) -> pl.LazyFrame:
     ).drop("_start")  # fmt: skip
 
 
-def sieve(frame: pl.LazyFrame, limits: Limits) -> Sieved:
+def sieve(frame: pl.LazyFrame, limits: Limits, repeated: NDArray[np.uint32]) -> Sieved:
     """Part the rows that are within the limits and new from those that are not.
 
     Parameters
     ----------
-    frame
-        A table whose rows can be read more than once; the rows that repeat earlier ones are looked for at once.
     limits
         Columns that the table does not have are passed over.
+    repeated
+        Positions of the rows that repeat an earlier one (`cascada.data.repeats.repeated_rows`).
     """
     columns = frame.collect_schema().names()
     judged = {name: bounds for name, bounds in limits.items() if name in columns}
-    repeated = pl.Series(repeated_rows(frame, physics_of(columns)), dtype=pl.UInt32)
     reasons = [_out_of_range(name, *bounds) for name, bounds in judged.items()]
     good = pl.all_horizontal(pl.lit(True), *(_within(name, *bounds) for name, bounds in judged.items()))
-    if repeated.len():
-        is_repeated = pl.col(_ROW).is_in(repeated.implode())
+    if repeated.size:
+        is_repeated = pl.col(_ROW).is_in(pl.Series(repeated).implode())
         frame = frame.with_row_index(_ROW)
         good &= ~is_repeated
         reasons.append(pl.when(is_repeated).then(pl.lit("duplicate of an earlier row")))

@@ -10,7 +10,8 @@ from pathlib import Path
 import polars as pl
 
 from cascada.config import Dataset
-from cascada.data.etl import Sieved, difference_running_sums, reasons_of, sieve
+from cascada.data.etl import Sieved, difference_running_sums, physics_of, reasons_of, sieve
+from cascada.data.repeats import repeated_rows
 from cascada.data.report import render_validation
 from cascada.data.snapshots import QUARANTINE, SHOWERS, SnapshotRef, digest_table, publish, staging
 from cascada.data.sources import read_source
@@ -91,8 +92,10 @@ def take_snapshot(
     with staging(intake.data, intake.name) as staged:
         table = _open(intake, staged, on_progress)
         judge = _Judge(intake.allow_invalid, table.files, training_suite, on_report, on_progress)
-        judge(table.frame, raw_suite)
-        rows = _write_sieved(sieve(table.frame, training_suite.limits), staged, table, on_progress)
+        repeated = repeated_rows(table.frame, physics_of(table.frame.collect_schema().names()))
+        judge(table.frame, raw_suite, repeated=repeated.size)
+        sieved = sieve(table.frame, training_suite.limits, repeated)
+        rows = _write_sieved(sieved, staged, table, on_progress)
         kept = pl.scan_parquet(staged / SHOWERS)
         judge(kept, training_suite)
         for name, frame in table.tables.items():
@@ -171,13 +174,14 @@ class _Judge:
     def passed(self) -> bool:
         return all(report.passed for report in self.reports)
 
-    def __call__(self, frame: pl.LazyFrame, suite: Suite) -> None:
+    def __call__(self, frame: pl.LazyFrame, suite: Suite, *, repeated: int | None = None) -> None:
         total = int(frame.select(pl.len()).collect().item())
         report = validate(
             frame,
             suite,
             self._files,
             limits=self._limits,
+            repeated=repeated,
             on_progress=lambda rows: self._on_progress(f"validating by {suite.name}", rows, total),
         )
         self.reports.append(report)

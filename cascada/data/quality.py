@@ -84,7 +84,9 @@ class Physics:
     table: pl.DataFrame
 
 
-def summarise(frame: pl.LazyFrame, files: Mapping[str, str], limits: Limits | None = None) -> Physics:
+def summarise(
+    frame: pl.LazyFrame, files: Mapping[str, str], limits: Limits | None = None, repeated: int | None = None
+) -> Physics:
     """Summarise a shower table in file order.
 
     Parameters
@@ -95,6 +97,8 @@ def summarise(frame: pl.LazyFrame, files: Mapping[str, str], limits: Limits | No
         Primary to its file, copied into the column ``file``.
     limits
         Rows outside are left out of the fit of ln N_mu: they will be refused one by one, and must not bend it.
+    repeated
+        Rows that repeat an earlier one, if they were counted already.
     """
     columns = frame.collect_schema().names()
     running: dict[str | None, _Running] = {}
@@ -105,7 +109,7 @@ def summarise(frame: pl.LazyFrame, files: Mapping[str, str], limits: Limits | No
     known = class_order({name for name in running if name})
     others = sorted((name for name in running if name not in known), key=str)
     rows = [_row(name, running[name], files, columns) for name in (*known, *others)]
-    return Physics(pl.DataFrame(rows, infer_schema_length=None), _table(frame, columns, running))
+    return Physics(pl.DataFrame(rows, infer_schema_length=None), _table(frame, columns, running, repeated))
 
 
 def _add(running: _Running, part: pl.DataFrame, limits: Limits) -> None:
@@ -208,11 +212,14 @@ def _zenith_distance(histogram: NDArray[np.int64]) -> float | None:
     return float(min(np.abs(measured - cdf).max() for cdf in expected))
 
 
-def _table(frame: pl.LazyFrame, columns: Sequence[str], running: Mapping[str | None, _Running]) -> pl.DataFrame:
+def _table(
+    frame: pl.LazyFrame, columns: Sequence[str], running: Mapping[str | None, _Running], repeated: int | None
+) -> pl.DataFrame:
     identity = [name for name in ("shower_id", "primary") if name in columns]
     physics = physics_of(list(columns))
     rows = sum(int(part.rows) for part in running.values())
-    repeated = repeated_rows(frame, physics).size if physics else None
+    if repeated is None and physics:
+        repeated = repeated_rows(frame, physics).size
     row: dict[str, object] = {
         "file": "",
         "rows": rows,

@@ -114,6 +114,7 @@ def staging(folder: Path, name: str) -> Iterator[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         _sweep(folder, name)
         staged = Path(tempfile.mkdtemp(prefix=f".{name}.writing-", dir=folder))
+        staged.chmod(folder.stat().st_mode & 0o777)  # mkdtemp's own would hide the snapshot from the group
         yield staged
     except (OSError, pl.exceptions.ComputeError) as error:
         raise SourceError(

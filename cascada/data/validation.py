@@ -159,6 +159,7 @@ def validate(
     files: Mapping[str, str],
     *,
     limits: Limits | None = None,
+    repeated: int | None = None,
     on_progress: Callable[[int], None] | None = None,
 ) -> ValidationReport:
     """Judge a table by a suite.
@@ -171,6 +172,8 @@ def validate(
         Primary to its file.
     limits
         Rows outside are left out of the fits of `cascada.data.quality`.
+    repeated
+        Rows that repeat an earlier one, if they were counted already.
     on_progress
         Called with the number of rows judged so far.
 
@@ -182,7 +185,7 @@ def validate(
     rules = {part: _Rules(suite, part) for part in ("rows", "per_primary", "table")}
     names = {primary: Path(file).name for primary, file in files.items()}
     columns = frame.collect_schema().names()
-    physics = summarise(frame, names, limits) if suite.per_primary or suite.table else None
+    physics = summarise(frame, names, limits, repeated) if suite.per_primary or suite.table else None
     chunks = frame.collect_batches(chunk_size=CHUNK_ROWS, maintain_order=True, engine="streaming")
     outcomes = [] if physics is None else rules["per_primary"].judge_summary(physics.per_primary)
     outcomes += [] if physics is None else rules["table"].judge_summary(physics.table)
@@ -255,8 +258,10 @@ class _Tally:
         self.elements += found.get("element_count", 0)
         self.judged += found.get("element_count", 0) - found.get("missing_count", 0)
         self.outside += found.get("unexpected_count", 0)
-        room = _EXAMPLES - len(self.examples)
-        self.examples += found.get("partial_unexpected_index_list", [])[:room]
+        named = found.get("partial_unexpected_index_list", [])
+        values = found.get("partial_unexpected_list", [])
+        examples = named if named and isinstance(named[0], dict) else [{"value": value} for value in values]
+        self.examples += examples[: _EXAMPLES - len(self.examples)]
 
     def outcome(self, rule: Rule) -> Outcome:
         share = self.outside / self.judged if self.judged else 0.0
@@ -355,7 +360,7 @@ def _definition(rules: Sequence[Rule]) -> Any:
 def _results(definition: Any, chunk: pl.DataFrame, index: Sequence[str]) -> list[Mapping[str, Any]]:
     answer = definition.run(
         batch_parameters={"dataframe": chunk.to_pandas()},
-        result_format={"result_format": "SUMMARY", "unexpected_index_column_names": list(index)},
+        result_format={"result_format": "SUMMARY"} | ({"unexpected_index_column_names": list(index)} if index else {}),
     ).to_json_dict()
     results: list[Mapping[str, Any]] = answer["results"]
     return sorted(results, key=lambda result: int(result["expectation_config"]["meta"]["position"]))
@@ -370,8 +375,15 @@ def _missing(rule: Rule) -> Outcome:
 
 def _required(kwargs: Mapping[str, Any]) -> str:
     parts = []
-    if "min_value" in kwargs or "max_value" in kwargs:
-        parts.append(f"{kwargs.get('min_value', -math.inf):.6g} to {kwargs.get('max_value', math.inf):.6g}")
+    match kwargs.get("min_value"), kwargs.get("max_value"):
+        case None, None:
+            pass
+        case low, None:
+            parts.append(f"at least {low:.6g}")
+        case None, high:
+            parts.append(f"at most {high:.6g}")
+        case low, high:
+            parts.append(f"{low:.6g} to {high:.6g}")
     if "value_set" in kwargs:
         parts.append(f"one of {', '.join(map(str, kwargs['value_set']))}")
     if "row_condition" in kwargs:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from cascada.data import etl
 from cascada.data.etl import Limits, reasons_of
+from cascada.data.repeats import repeated_rows
 from cascada.data.validation import load_suite
 
 SHOWER = {
@@ -42,7 +43,8 @@ class Parts:
 
 
 def sieve(frame: pl.DataFrame, limits: Limits = LIMITS) -> Parts:
-    sieved = etl.sieve(frame.lazy(), limits)
+    repeated = repeated_rows(frame.lazy(), etl.physics_of(frame.columns))
+    sieved = etl.sieve(frame.lazy(), limits, repeated)
     return Parts(sieved.kept.collect(), sieved.quarantined.collect())
 
 
