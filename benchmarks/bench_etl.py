@@ -30,8 +30,9 @@ SIEVE_AND_WRITE = """
 import numpy as np, polars as pl
 from cascada.data.etl import sieve
 sieved = sieve(pl.scan_parquet({raw!r}), {limits!r}, np.empty(0, np.uint32))
-pl.collect_all([sieved.kept.sink_parquet({out!r} + "/kept.parquet", compression="zstd", lazy=True),
-    sieved.quarantined.sink_parquet({out!r} + "/quarantine.parquet", compression="zstd", lazy=True)], engine="streaming")
+kept = sieved.kept.sink_parquet({out!r} + "/kept.parquet", compression="zstd", lazy=True)
+quarantine = sieved.quarantined.sink_parquet({out!r} + "/quarantine.parquet", compression="zstd", lazy=True)
+pl.collect_all([kept, quarantine], engine="streaming")
 """
 FIND_REPEATS = """
 import polars as pl
@@ -56,7 +57,8 @@ from pathlib import Path
 from cascada.config import ColumnMap, Dataset, ParquetSource
 from cascada.data.ingest import Intake, take_snapshot
 columns = {{n: ColumnMap(column=n, unit=u) for n, u in {units!r}.items()}}
-source = ParquetSource(kind="parquet", files=("raw.parquet",), columns=columns, label={{"column": "primary", "values": {{p: p for p in ("photon", "p", "He", "N", "Fe")}}}})
+label = {{"column": "primary", "values": {{p: p for p in ("photon", "p", "He", "N", "Fe")}}}}
+source = ParquetSource(kind="parquet", files=("raw.parquet",), columns=columns, label=label)
 take_snapshot(Intake(Dataset(source=source), name="bench", seed=1, threads=2, directory=Path({raw!r}).parent,
     suites=Path("expectations"), data=Path({out!r})))
 """

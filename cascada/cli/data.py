@@ -291,7 +291,8 @@ def _versions(path: Path, entry: CatalogEntry) -> dict[str, object]:
     for file in found:
         if not file.is_published:
             stderr.print(f"note: {file.name} is not the published file: {file.version}", soft_wrap=True)
-    return {"data set": entry.name, "versions": {file.name: file.version for file in found}}
+    facts: dict[str, object] = {"data set": entry.name, "versions": {file.name: file.version for file in found}}
+    return facts | ({"traps": list(entry.traps)} if entry.traps else {})
 
 
 def _take(

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
 
 from cascada.config import Dataset
+from cascada.data.datasheet import datasheet
+from cascada.data.documents import croissant, describe_files
 from cascada.data.etl import Sieved, difference_running_sums, physics_of, reasons_of, sieve
 from cascada.data.repeats import repeated_rows
 from cascada.data.report import render_validation
-from cascada.data.snapshots import QUARANTINE, SHOWERS, SnapshotRef, digest_table, publish, staging
+from cascada.data.snapshots import QUARANTINE, SHOWERS, SnapshotRef, digest_table, publish, staging, write_card
 from cascada.data.sources import read_source
 from cascada.data.sources.table import SourceTable
 from cascada.data.validation import Suite, ValidationReport, enforce, load_suite, validate
@@ -102,7 +105,7 @@ def take_snapshot(
             frame.sink_parquet(staged / f"{name}.parquet", compression="zstd")
         (staged / _RAW).unlink(missing_ok=True)
         ref = _describe(intake, table, staged, rows_in=rows, valid=judge.passed)
-        (staged / "validation.html").write_text(render_validation(ref, judge.reports), encoding="utf-8")
+        _document(staged, ref, judge.reports)
         publish(staged, ref)
     return ref
 
@@ -231,3 +234,16 @@ def _describe(intake: Intake, table: SourceTable, staged: Path, *, rows_in: int,
         origin=dict(table.origin), suites=(expectations.raw, expectations.training),
         valid=valid and table.origin.get("snapshot_valid") is not False,
     )  # fmt: skip
+
+
+def _document(staged: Path, ref: SnapshotRef, reports: Sequence[ValidationReport]) -> None:
+    """Write the card and what people and machines read about the snapshot."""
+    write_card(staged, ref)
+    (staged / "validation.html").write_text(render_validation(ref, reports), encoding="utf-8")
+    files = describe_files(staged)
+    traps = ref.origin.get("traps")
+    sheet = datasheet(
+        ref, files, repair=str(ref.origin["repair"]), suites=ref.suites, traps=traps if isinstance(traps, list) else ()
+    )
+    (staged / "DATASHEET.md").write_text(sheet, encoding="utf-8")
+    (staged / "croissant.json").write_text(json.dumps(croissant(ref, files), indent=2) + "\n", encoding="utf-8")

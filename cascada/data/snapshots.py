@@ -136,10 +136,13 @@ def _sweep(folder: Path, name: str) -> None:
         shutil.rmtree(leftover, ignore_errors=True)
 
 
+def write_card(staged: Path, ref: SnapshotRef) -> None:
+    """Write the reference of a snapshot into its own folder."""
+    (staged / CARD).write_text(json.dumps(ref.card, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
 def publish(staged: Path, ref: SnapshotRef) -> None:
-    """Write the card and make a staged folder the snapshot, in the place of the one that was there."""
-    card = json.dumps(ref.card, indent=2, sort_keys=True) + "\n"
-    (staged / CARD).write_text(card, encoding="utf-8")
+    """Make a staged folder the snapshot, in the place of the one that was there."""
     for file in staged.iterdir():
         with file.open("rb") as handle:
             os.fsync(handle.fileno())

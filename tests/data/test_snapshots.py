@@ -20,7 +20,9 @@ from cascada.data.snapshots import SnapshotRef, content_sha256, is_intact, open_
 from cascada.data.validation import ValidationReport
 from cascada.errors import ArtifactError, InvalidDataError, SourceError
 
-FILES = ["quarantine.parquet", "showers.parquet", "snapshot.json", "validation.html"]
+FILES = [
+    "DATASHEET.md", "croissant.json", "quarantine.parquet", "showers.parquet", "snapshot.json", "validation.html",
+]  # fmt: skip
 
 
 def test_rows_add_up(tmp_path: Path) -> None:

@@ -16,7 +16,9 @@ from cascada.data.snapshots import SnapshotRef
 from cascada.data.versions import ensure, read_showers, track
 from cascada.errors import ArtifactError
 
-FILES = ["quarantine.parquet", "showers.parquet", "snapshot.json", "validation.html"]
+FILES = [
+    "DATASHEET.md", "croissant.json", "quarantine.parquet", "showers.parquet", "snapshot.json", "validation.html",
+]  # fmt: skip
 
 
 @pytest.fixture
