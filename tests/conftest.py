@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from projects import REPOSITORY, Project, free_port
+from swift import S3, running
 
 from cascada import platform
 
@@ -105,3 +106,10 @@ def composition_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the open benchmark is not at {folder}; flows/experiments/composition.yaml says where to get it")
     return folder
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    """A real S3 server (OpenStack Swift) for the whole session; tests make buckets of their own."""
+    with running(tmp_path_factory.mktemp("swift")) as server:
+        yield server

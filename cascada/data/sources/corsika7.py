@@ -23,8 +23,8 @@ from cascada.data.sources.files import InputFile, describe_origin, find_files, n
 from cascada.data.sources.ground import GROUND_COLUMNS, GroundSummary, shower_axis
 from cascada.data.sources.table import SourceTable, from_rows, from_typed_chunks, in_order
 from cascada.errors import SourceError
-from cascada.physics.columns import to_canonical
 from cascada.physics.particles import pdg_of_corsika
+from cascada.physics.units import VERTICAL, to_canonical
 
 HITS_SCHEMA: dict[str, pl.DataType] = {
     "shower_id": pl.Int64(), "pdg": pl.Int64(), "px_gev": pl.Float32(), "py_gev": pl.Float32(), "pz_gev": pl.Float32(),
@@ -33,6 +33,7 @@ HITS_SCHEMA: dict[str, pl.DataType] = {
 """The table of hits, all observation levels in it. `pz_gev` counts downwards; `t_ns` is CORSIKA's, counted from the
 first interaction or from the top of the atmosphere; level 1 is the highest."""
 
+_DEPTHS = {"vertical": VERTICAL, "slant": "g/cm2"}
 _COLUMNS = in_order(
     ("shower_id", "group_id", "primary", "hadronic_model", "energy_eev", "zenith_deg", "azimuth_deg", "xmax_g_cm2",
      "first_interaction_km", *GROUND_COLUMNS)
@@ -65,8 +66,9 @@ def read_corsika7(config: Corsika7Source, directory: Path) -> SourceTable:
     tables: dict[str, pl.LazyFrame] = {}
     if config.hits:
         tables["hits"] = from_typed_chunks(partial(_all_hits, numbered), HITS_SCHEMA)
+    xmax = to_canonical("xmax_g_cm2", pl.col("xmax_g_cm2"), _DEPTHS[config.depths], zenith_deg=pl.col("zenith_deg"))
     return SourceTable(
-        from_rows(partial(_all_rows, numbered, config.depths), _COLUMNS),
+        from_rows(partial(_all_rows, numbered), _COLUMNS).with_columns(xmax),
         names_for_messages(files),
         describe_origin(config, files),
         tables,
@@ -144,19 +146,19 @@ def _check_depths(path: Path, depths: str) -> None:
         )
 
 
-def _all_rows(files: Sequence[_NumberedFile], depths: str) -> Iterator[Mapping[str, object]]:
+def _all_rows(files: Sequence[_NumberedFile]) -> Iterator[Mapping[str, object]]:
     for numbered in files:
-        yield from _rows(numbered, depths)
+        yield from _rows(numbered)
 
 
-def _rows(numbered: _NumberedFile, depths: str) -> Iterator[Mapping[str, object]]:
+def _rows(numbered: _NumberedFile) -> Iterator[Mapping[str, object]]:
     ground: GroundSummary | None = None
     for shower, part in read_particles(numbered.file.path):
         if ground is None:
             _check_primary(shower, numbered.file.primary)
             ground = GroundSummary(shower_axis(shower.zenith_deg, shower.azimuth_deg))
         if isinstance(part, ShowerEnd):
-            yield _describe(shower, part, numbered.serial, depths) | ground.row()
+            yield _describe(shower, part, numbered.serial) | ground.row()
             ground = None
         else:
             ground.add(part.at_ground(shower))
@@ -175,7 +177,7 @@ def _shower_id(shower: Shower, serial: int) -> int:
     return (serial * 1_000_000 + shower.run) * 10_000_000 + shower.event
 
 
-def _describe(shower: Shower, end: ShowerEnd, serial: int, depths: str) -> dict[str, object]:
+def _describe(shower: Shower, end: ShowerEnd, serial: int) -> dict[str, object]:
     identity = _shower_id(shower, serial)
     return {
         "shower_id": identity,
@@ -185,14 +187,9 @@ def _describe(shower: Shower, end: ShowerEnd, serial: int, depths: str) -> dict[
         "energy_eev": shower.energy_gev * 1e-9,
         "zenith_deg": shower.zenith_deg,
         "azimuth_deg": shower.azimuth_deg,
-        "xmax_g_cm2": None if end.xmax_g_cm2 is None else _slant(end.xmax_g_cm2, shower.zenith_deg, depths),
+        "xmax_g_cm2": end.xmax_g_cm2,
         "first_interaction_km": shower.first_interaction_km,
     }
-
-
-def _slant(xmax: float, zenith_deg: float, depths: str) -> float:
-    unit = "g/cm2" if depths == "slant" else "g/cm2 vertical"
-    return float(to_canonical("xmax_g_cm2", np.array([xmax]), unit, zenith_deg=np.array([zenith_deg]))[0])
 
 
 def _hits(particles: Particles, shower_id: int) -> pl.DataFrame:

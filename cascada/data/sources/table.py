@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import polars as pl
 from polars.io.plugins import register_io_source
 
+from cascada.errors import SourceError
 from cascada.physics.columns import COLUMNS
 
 _READ_AS = {"int64": pl.Int64, "float32": pl.Float64, "str": pl.String, "bool": pl.Boolean}
@@ -96,6 +98,30 @@ def from_typed_chunks(chunks: Callable[[], Iterator[pl.DataFrame]], schema: Mapp
                 return
 
     return register_io_source(read, schema=dict(schema), is_pure=True)
+
+
+@contextmanager
+def reading(where: str, kind: str = "a whole table") -> Iterator[None]:
+    """Tell what polars finds wrong with a file, while it plans or collects, in the words of the house.
+
+    Parameters
+    ----------
+    where
+        The file, or what else is read.
+    kind
+        What it should be: "a Parquet file".
+
+    Raises
+    ------
+    SourceError
+        If polars cannot read what it should.
+    """
+    try:
+        yield
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"an input file is not {kind}, or not a whole one", where=where, got=str(error)[:300]) from (
+            error
+        )
 
 
 def schema_of(columns: Sequence[str]) -> dict[str, pl.DataType]:
