@@ -82,6 +82,9 @@ def _opened(path: Path) -> Iterator[Any]:
     try:
         # A mapping, since uproot takes what follows a colon in a name for an object in the file.
         with uproot.open({str(path): None}) as root:
+            # uproot reads a cut file as long as it finds what it looks for.
+            if path.stat().st_size < root.file.fEND:
+                raise ValueError(f"{path.stat().st_size} bytes of {root.file.fEND}")
             yield root
     except CascadaError:
         raise
