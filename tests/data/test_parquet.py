@@ -59,6 +59,24 @@ def test_the_plan_reads_no_column_that_nobody_asked_for(tmp_path: Path) -> None:
     assert "PYTHON" not in plan
 
 
+def test_the_plan_holds_nothing_in_memory(tmp_path: Path) -> None:
+    """Expected: no node of polars' streaming plan is drawn in colour, as those are that need the whole table."""
+    columns = {
+        "group_id": {"column": "id", "floor_divide": 10},
+        "energy_eev": {"column": "lgE", "unit": "lg(eV)"},
+        "zenith_deg": {"column": "theta", "unit": "cos"},
+        "xmax_g_cm2": {"column": "lgE", "unit": "g/cm2 vertical"},
+        "image_m3_long_mm": {"column": "lgE", "unit": "mm3"},
+    }
+    label = {"column": "unused", "values": {"text": "p", "other": "Fe"}}
+    (tmp_path / "second.parquet").write_bytes(written())
+    files = ["showers.parquet", "second.parquet"]
+    frame = read(tmp_path, written(), columns=columns, label=label, files=files).frame
+    drawn = frame.show_graph(engine="streaming", plan_stage="physical", raw_output=True)
+    assert "with-row-index" in str(drawn)
+    assert "style=filled" not in str(drawn)
+
+
 def test_an_empty_table_is_a_table(tmp_path: Path) -> None:
     FRAME.clear().write_parquet(tmp_path / "empty.parquet")
     assert read(tmp_path, written(), files=["empty.parquet"]).frame.collect().height == 0
