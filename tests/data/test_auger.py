@@ -27,7 +27,7 @@ ID = 51035232600
 SUMMARY = f"""\
 id,sdid,gpstime,multiEye,sd_theta,sd_dtheta,sd_phi,sd_energy,sd_denergy,sd_s1000,sd_s38,sd_nbstat,sd_x,sd_y,fd_id,\
 fd_theta,fd_phi,fd_totalEnergy,fd_dtotalEnergy,fd_calEnergy,fd_xmax,fd_dxmax,fd_heightXmax,fd_dEdXmax
-41234567800,1,1000,0,30.5,0.2,120.1,5.2,0.4,22.1,27.0,7,-1200.5,340,,,,,,,,,,
+71234567800,1,1000,0,30.5,0.2,120.1,5.2,0.4,22.1,27.0,7,-1200.5,340,,,,,,,,,,
 {ID},2,1001,1,44.2,0.3,12.9,2.1,0.2,9.8,13.1,5,900,-20,1,44.0,13.1,2.2,0.2,1.9,731.4,15.1,5100,3.7
 {ID},2,1001,1,44.2,0.3,12.9,2.1,0.2,9.8,13.1,5,900,-20,3,44.3,12.7,2.3,0.1,2.0,722.6,8.8,5210,3.9
 61234567801,,1002,0,,,,,,,,,,,4,12.5,250,0.9,0.1,0.77,690.2,11.4,4800,1.2
@@ -73,7 +73,7 @@ def test_a_summary_table(tmp_path: Path) -> None:
     (tmp_path / "dataSummary.csv").write_text(SUMMARY)
     table = read(tmp_path, "*.csv")
     frame = table.frame.collect()
-    assert frame["shower_id"].to_list() == frame["group_id"].to_list() == [41234567800, ID, 61234567801]
+    assert frame["shower_id"].to_list() == frame["group_id"].to_list() == [71234567800, ID, 61234567801]
     assert "primary" not in frame.columns
     assert frame["energy_eev"].to_list() == [5.2, 2.1, 0.9]
     assert frame["zenith_deg"].to_list() == [30.5, 44.2, 12.5]
@@ -90,6 +90,11 @@ def test_without_uncertainties_the_first_telescope_counts(tmp_path: Path) -> Non
     text = "\n".join(",".join(value for n, value in enumerate(line) if n != drop) for line in lines)
     (tmp_path / "dataSummary.csv").write_text(text)
     assert read(tmp_path, "*.csv").frame.collect()["xmax_g_cm2"].to_list() == [None, 731.4, 690.2]
+
+
+def test_a_telescope_without_uncertainty_counts_last(tmp_path: Path) -> None:
+    (tmp_path / "dataSummary.csv").write_text(SUMMARY.replace(",731.4,15.1,", ",731.4,,"))
+    assert read(tmp_path, "*.csv").frame.collect()["xmax_g_cm2"].to_list() == [None, 722.6, 690.2]
 
 
 def test_an_event_says_the_same_in_both_formats(tmp_path: Path) -> None:

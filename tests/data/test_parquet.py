@@ -98,6 +98,12 @@ def test_a_damaged_page_is_told_where_the_table_is_collected(tmp_path: Path) -> 
     assert caught.value.where == "my files"
 
 
+def test_a_panic_of_polars_is_an_error_of_ours() -> None:
+    with pytest.raises(SourceError, match="not a whole one") as caught, reading("my files"):
+        raise pl.exceptions.PanicException("called `Option::unwrap()` on a `None` value")
+    assert "unwrap" in caught.value.got
+
+
 WHOLE = written()
 FOOTER = len(WHOLE) - 8 - int.from_bytes(WHOLE[-8:-4], "little")
 

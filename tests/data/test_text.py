@@ -255,7 +255,8 @@ def test_packed_files(tmp_path: Path) -> None:
     (tmp_path / "protons.txt.gz").write_bytes(gzip.compress(many(5).encode()))
     packed = source(files={"p": "protons.txt.gz"})
     assert read_text(packed, tmp_path).frame.collect().height == 5
-    for content in (gzip.compress(many(5000).encode())[:-500], b"no gzip", b"", bytes(100)):
+    whole = gzip.compress(many(5000).encode())
+    for content in (whole[:-500], whole[:12] + b"\xff" * 500, b"no gzip", b"", bytes(100)):
         (tmp_path / "protons.txt.gz").write_bytes(content)
         with pytest.raises(SourceError, match=r"protons\.txt\.gz"):
             read_text(packed, tmp_path).frame.collect()

@@ -72,16 +72,14 @@ def _chunks(config: RootSource, file: InputFile) -> Iterator[Chunk]:
     with _opened(file.path) as root:
         branches = _find_branches(root, config, file.path)
         rows = _find_tree(root, config, file.path).num_entries
-        # An empty tree still yields one empty chunk, so that its columns are there.
-        for start in range(0, max(rows, 1), CHUNK_ROWS):
+        for start in range(0, rows, CHUNK_ROWS):
             yield start, _read_chunk(branches, start, min(start + CHUNK_ROWS, rows), file.path)
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     try:
-        # A mapping, since uproot takes what follows a colon in a name for an object in the file.
-        with uproot.open({str(path): None}) as root:
+        with uproot.open(path) as root:
             # uproot reads a cut file as long as it finds what it looks for.
             if path.stat().st_size < root.file.fEND:
                 raise ValueError(f"{path.stat().st_size} bytes of {root.file.fEND}")
