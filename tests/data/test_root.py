@@ -14,9 +14,11 @@ import pytest
 import uproot
 from hypothesis import given, settings
 from open_data import damaged
+from uproot.models.TObjString import Model_TObjString
 
 from cascada.config import RootSource
 from cascada.data.sources import root
+from cascada.data.sources.files import InputFile
 from cascada.data.sources.root import read_root
 from cascada.data.sources.table import SourceTable
 from cascada.errors import CascadaError, SourceError
@@ -129,15 +131,38 @@ def test_what_does_not_fit_the_map(tmp_path: Path, settings_: dict[str, object],
         assert words in str(caught.value)
 
 
-def test_objects_need_compiled_dictionaries() -> None:
+INTERPRETATION = uproot.interpretation
+
+
+@pytest.mark.parametrize(
+    "interpretation",
+    [
+        INTERPRETATION.identify.UnknownInterpretation("none of the rules matched", "ADST.root", "event."),
+        INTERPRETATION.objects.AsObjects(Model_TObjString),
+        INTERPRETATION.grouped.AsGrouped(None, {}),
+    ],
+)
+def test_objects_need_compiled_dictionaries(interpretation: object) -> None:
     """A stand-in for a branch of an ADST file, which nothing here can write."""
-    unknown = uproot.interpretation.identify.UnknownInterpretation("none of the rules matched", "ADST.root", "event.")
-    branch: Any = SimpleNamespace(name="event.", typename="RecEvent", interpretation=unknown)
-    with pytest.raises(
-        SourceError, match=r"'event\.' holds objects of class RecEvent, which are not supported"
-    ) as caught:
+    branch: Any = SimpleNamespace(name="event.", typename="RecEvent", interpretation=interpretation)
+    with pytest.raises(SourceError, match=r"'event\.' holds objects of class RecEvent") as caught:
         root._refuse_objects(branch, Path("ADST.root"))
     assert "export a flat tree" in caught.value.hint
+
+
+def test_vectors_are_no_objects() -> None:
+    vectors = INTERPRETATION.objects.AsObjects(uproot.containers.AsVector(True, np.dtype(">f8")))
+    root._refuse_objects(SimpleNamespace(name="x", typename="vector", interpretation=vectors), Path("flat.root"))
+
+
+def test_long_vectors_make_small_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(root, "_CHUNK_BYTES", len(written()) // 2)
+    config = RootSource.model_validate(
+        {"kind": "root", "files": ["a:b.root"], "tree": "run/showers", "columns": {"n_mu": {"column": "sum(times)"}}}
+    )
+    (tmp_path / "a:b.root").write_bytes(written())
+    chunks = list(root._chunks(config, InputFile(tmp_path / "a:b.root")))
+    assert [(start, chunk.height) for start, chunk in chunks] == [(0, 2), (2, 2), (4, 1)]
 
 
 @pytest.mark.parametrize(

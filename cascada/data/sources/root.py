@@ -22,6 +22,7 @@ from cascada.data.sources.table import SourceTable
 from cascada.errors import CascadaError, SourceError, nearest
 
 CHUNK_ROWS = 100_000
+_CHUNK_BYTES = 64 * 1024**2
 _TREES = ("TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple", "ROOT::Experimental::RNTuple")
 _REDUCED = re.compile(r"(?P<how>len|sum|max|min|mean)\((?P<inner>.+)\)|(?P<vector>.+)\[(?P<index>\d+)\]")
 _REDUCTIONS: Mapping[str, Callable[[ak.Array], ak.Array]] = {
@@ -72,8 +73,10 @@ def _chunks(config: RootSource, file: InputFile) -> Iterator[Chunk]:
     with _opened(file.path) as root:
         branches = _find_branches(root, config, file.path)
         rows = _find_tree(root, config, file.path).num_entries
-        for start in range(0, rows, CHUNK_ROWS):
-            yield start, _read_chunk(branches, start, min(start + CHUNK_ROWS, rows), file.path)
+        # Rows with long vectors are many bytes: a chunk is no more than its share of the file.
+        step = max(1, min(CHUNK_ROWS, rows * _CHUNK_BYTES // file.path.stat().st_size))
+        for start in range(0, rows, step):
+            yield start, _read_chunk(branches, start, min(start + step, rows), file.path)
 
 
 @contextmanager
