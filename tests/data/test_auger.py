@@ -80,6 +80,7 @@ def test_a_summary_table(tmp_path: Path) -> None:
     assert frame["xmax_g_cm2"].to_list() == [None, 722.6, 690.2]
     assert frame["xmax_uncertainty_g_cm2"].to_list() == [None, 8.8, 11.4]
     assert frame["s1000_vem"].to_list() == [22.1, 9.8, None]
+    assert frame["n_stations"].to_list() == [7, 5, None]
     assert frame["core_x_m"].to_list() == [-1200.5, 900, None]
     assert (table.origin["repeated_rows"], table.files) == (1, {"": str(tmp_path / "dataSummary.csv")})
 
@@ -112,10 +113,10 @@ def test_stations(tmp_path: Path) -> None:
     stations = read(tmp_path, "Auger_*.json").tables["stations"].collect()
     assert stations.schema == pl.Schema(STATIONS)
     assert stations.to_dicts() == [
-        {"shower_id": ID, "station_id": 101, "x_m": 0, "y_m": 750.5, "z_m": 1400, "time_ns": 12.5, "signal_vem": 21.5,
-         "selected": True, "trace_vem": [0, 2, 3]},
-        {"shower_id": ID, "station_id": 102, "x_m": 1500, "y_m": 0, "z_m": 1401, "time_ns": 900, "signal_vem": 2,
-         "selected": False, "trace_vem": None},
+        {"shower_id": ID, "station_id": 101, "station_x_m": 0, "station_y_m": 750.5, "station_z_m": 1400,
+         "time_ns": 12.5, "signal_vem": 21.5, "selected": True, "trace_vem": [0, 2, 3]},
+        {"shower_id": ID, "station_id": 102, "station_x_m": 1500, "station_y_m": 0, "station_z_m": 1401,
+         "time_ns": 900, "signal_vem": 2, "selected": False, "trace_vem": None},
     ]  # fmt: skip
 
 
