@@ -40,8 +40,8 @@ def demo() -> None:
 
 
 def _test_events(outcome: Outcome, settings: Settings, count: int = 200) -> list[tuple[str, dict[str, float]]]:
-    from cascada.data.snapshots import read_showers
     from cascada.data.splits import read_split
+    from cascada.data.versions import read_showers
     from cascada.physics.columns import OBSERVABLES
 
     showers, split = read_showers(outcome.ingested.snapshot, settings.root), read_split(outcome.ingested.split)

@@ -25,6 +25,7 @@ from cascada.config.sources import (
     ParquetSource,
     RootSource,
     SimulatorSource,
+    SnapshotSource,
     Source,
     TextSource,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "RootSource",
     "Section",
     "SimulatorSource",
+    "SnapshotSource",
     "Source",
     "Split",
     "TextSource",

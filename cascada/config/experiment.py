@@ -21,10 +21,11 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class Expectations(Section):
-    """Names of the suites in `expectations/` at the two stage boundaries."""
+    """Names of the suites in `expectations/`: before and after ETL, and after the split."""
 
     raw: str = "raw_showers"
     training: str = "training_showers"
+    partitions: str = "partitions"
 
 
 class Dataset(Section):

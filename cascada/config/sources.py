@@ -46,7 +46,7 @@ class FileSource(Section):
 class ColumnMap(Section):
     """Where a canonical column comes from in a table."""
 
-    column: int | str = Field(description="name; in a text table without a header the position (from 0)")
+    column: int | str = Field(description="name, or position (from 0)")
     unit: str = Field("1", description="unit in the file; converted to the canonical unit")
     floor_divide: int = Field(1, ge=1, description="integer division of the raw value, to turn an id into a group")
 
@@ -66,11 +66,17 @@ class MappedSource(FileSource):
     """
 
     columns: dict[str, ColumnMap] = Field(min_length=1)
-    label: LabelMap | None = None
+    label: LabelMap | None = Field(None, description="where files hold several primaries; without it, the file says")
+
+    @model_validator(mode="after")
+    def _one_label(self) -> Self:
+        if self.label is not None and isinstance(self.files, dict):
+            raise ValueError("the label comes from a column or from the file: give a list of files with `label`")
+        return self
 
 
 class TextSource(MappedSource):
-    """Text tables: separated by white space, or CSV."""
+    """Text tables: separated by white space, or CSV; also ``.gz``."""
 
     kind: Literal["text"]
     separator: Literal["whitespace", ",", ";", "\t"] = "whitespace"
@@ -84,14 +90,21 @@ class ParquetSource(MappedSource):
 
 
 class Hdf5Source(MappedSource):
-    """HDF5 files: a table (compound data set), or a group with one data set a column."""
+    """HDF5 files: a table (compound data set), or a group with one data set a column.
+
+    Of several numbers a row (``values_block_0`` of pandas) the map takes one: ``name[0]``.
+    """
 
     kind: Literal["hdf5"]
     table: str = Field("/", description="path of the table or of the group inside the file")
 
 
 class RootSource(MappedSource):
-    """ROOT files with a flat tree; branches of vectors are reduced or indexed by the map (``branch[0]``)."""
+    """ROOT files with a tree or an RNTuple.
+
+    Of a branch with vectors the map takes one number: ``branch[0]``, or ``len(branch)``, and likewise ``sum``, ``max``,
+    ``min`` and ``mean``.
+    """
 
     kind: Literal["root"]
     tree: str
@@ -115,8 +128,16 @@ class AugerSource(FileSource):
     kind: Literal["auger"]
 
 
+class SnapshotSource(Section):
+    """The kept rows of a snapshot of this project (`cascada data list`), judged anew."""
+
+    kind: Literal["snapshot"]
+    name: str
+
+
 Source = Annotated[
     SimulatorSource
+    | SnapshotSource
     | TextSource
     | ParquetSource
     | Hdf5Source

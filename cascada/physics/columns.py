@@ -1,4 +1,4 @@
-"""Every column of the shower table, once: type, unit, range, role; and the units that files may bring."""
+"""Every column of the shower table, once: type, unit, range, role. The units that files may bring are in `units`."""
 
 from __future__ import annotations
 
@@ -6,16 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from cascada.errors import SourceError, nearest
-
 Role = Literal["id", "group", "label", "domain", "weight", "observable", "truth"]
 """What a column is for: ``domain`` names conditions such as the hadronic model; ``truth`` is what only a simulation
 knows, never a feature."""
-
-Floats = NDArray[np.float64]
 
 SCHEMA_VERSION = 1
 """Version of the shower table: raised when a column, a unit or a meaning changes."""
@@ -44,6 +37,59 @@ class Column:
     description: str = ""
 
 
+# Events as a ground array with fluorescence telescopes reconstructs them; Pierre Auger Open Data,
+# doi:10.5281/zenodo.4487612. Their suites set narrower ranges.
+_DETECTOR = (
+    Column("arrival_azimuth_deg", "float32", "deg", "observable", -360.0, 360.0, "where it came from, east to north"),
+    Column("energy_uncertainty_eev", "float32", "EeV", "observable", 0.0, 320.0, "of the reconstructed energy"),
+    Column("calorimetric_energy_eev", "float32", "EeV", "observable", 0.0, 320.0, "energy deposited in the air"),
+    Column("xmax_uncertainty_g_cm2", "float32", "g/cm2", "observable", 0.0, 1600.0, "of the depth of the maximum"),
+    Column("xmax_height_m", "float32", "m", "observable", -500.0, 100_000.0, "height of the maximum above sea level"),
+    Column("dedx_max_pev_g_cm2", "float32", "PeV/(g/cm2)", "observable", 0.0, 1e4, "energy deposit at the maximum"),
+    Column("s1000_vem", "float32", "VEM", "observable", 0.0, 1e5, "signal at 1000 m from the core"),
+    Column("s38_vem", "float32", "VEM", "observable", 0.0, 1e5, "s1000_vem as it were at 38 degrees zenith"),
+    Column("n_stations", "float32", "1", "observable", 0.0, 1700.0, "stations in the reconstruction"),
+    Column("core_x_m", "float32", "m", "observable", -1e5, 1e5, "shower core, eastward in the array's frame"),
+    Column("core_y_m", "float32", "m", "observable", -1e5, 1e5, "shower core, northward in the array's frame"),
+)
+
+# Images of Cherenkov telescopes: parameters of Hillas, Proc. 19th ICRC (1985) 3, 445; distances in the camera plane.
+# MAGIC: Bock et al., NIM A 516 (2004) 511, doi:10.24432/C52C8B; FACT: fact-project.org/data.
+_IMAGE = (
+    Column("image_length_mm", "float32", "mm", "observable", 0.0, 1e4, "rms along the major axis"),
+    Column("image_width_mm", "float32", "mm", "observable", 0.0, 1e4, "rms along the minor axis"),
+    Column("image_size_phe", "float32", "phe", "observable", 0.0, 1e8, "sum of all pixels of the image"),
+    Column("image_concentration_1", "float32", "1", "observable", 0.0, 1.0, "share of the brightest pixel"),
+    Column("image_concentration_2", "float32", "1", "observable", 0.0, 1.0, "share of the two brightest pixels"),
+    Column("image_concentration_cog", "float32", "1", "observable", -1.0, 1.0, "share of the pixels at the centroid"),
+    Column("image_concentration_core", "float32", "1", "observable", -1.0, 1.0, "share of the pixels in the ellipse"),
+    Column("image_asymmetry_mm", "float32", "mm", "observable", -1e4, 1e4, "brightest pixel to centroid, on the axis"),
+    Column("image_m3_long_mm", "float32", "mm", "observable", -1e4, 1e4, "cubic root of the third moment, major axis"),
+    Column("image_m3_trans_mm", "float32", "mm", "observable", -1e4, 1e4, "cubic root of the third moment, minor axis"),
+    Column("image_skewness_long", "float32", "1", "observable", -1e3, 1e3, "along the major axis"),
+    Column("image_skewness_trans", "float32", "1", "observable", -1e3, 1e3, "along the minor axis"),
+    Column("image_kurtosis_long", "float32", "1", "observable", 0.0, 1e6, "along the major axis; 3 for a normal one"),
+    Column("image_kurtosis_trans", "float32", "1", "observable", 0.0, 1e6, "along the minor axis; 3 for a normal one"),
+    Column("image_alpha_deg", "float32", "deg", "observable", 0.0, 90.0, "major axis against the line to the source"),
+    Column("image_dist_mm", "float32", "mm", "observable", 0.0, 1e4, "centroid to the source position"),
+    Column("image_cog_x_mm", "float32", "mm", "observable", -1e4, 1e4, "centroid in the camera"),
+    Column("image_cog_y_mm", "float32", "mm", "observable", -1e4, 1e4, "centroid in the camera"),
+    Column("image_delta_deg", "float32", "deg", "observable", -180.0, 180.0, "major axis against the camera's x"),
+    Column("image_leakage_1", "float32", "1", "observable", 0.0, 1.0, "share of the outermost ring of pixels"),
+    Column("image_leakage_2", "float32", "1", "observable", 0.0, 1.0, "share of the two outermost rings"),
+    Column("image_islands", "float32", "1", "observable", 0.0, 1e5, "separate groups of pixels"),
+    Column("image_pixels", "float32", "1", "observable", 0.0, 1e5, "pixels of the image"),
+    Column("image_gradient_long_ns_mm", "float32", "ns/mm", "observable", -1e3, 1e3, "arrival time, major axis"),
+    Column("image_gradient_trans_ns_mm", "float32", "ns/mm", "observable", -1e3, 1e3, "arrival time, minor axis"),
+    Column("image_timespread_ns", "float32", "ns", "observable", 0.0, 1e3, "rms of the arrival times"),
+)
+
+_TRUTH = (
+    Column("true_energy_eev", "float32", "EeV", "truth", 0.0, 1e4, "simulated energy of the primary"),
+    Column("true_zenith_deg", "float32", "deg", "truth", 0.0, 180.0, "simulated zenith angle"),
+    Column("true_impact_m", "float32", "m", "truth", 0.0, 1e5, "distance of the shower axis from the telescope"),
+)
+
 COLUMNS = {
     column.name: column
     for column in (
@@ -55,46 +101,12 @@ COLUMNS = {
         Column("n_mu", "float32", "1", "observable", 1.0, 1e12, "muons at ground"),
         Column("n_em", "float32", "1", "observable", 1.0, 1e14, "photons, electrons and positrons at ground"),
         Column("xmax_g_cm2", "float32", "g/cm2", "observable", 400.0, 1600.0, "slant depth of the shower maximum"),
+        *_DETECTOR,
+        *_IMAGE,
+        *_TRUTH,
     )
 }
 """The shower table, in order."""
 
 COUNTS = ("n_mu", "n_em")
 OBSERVABLES = tuple(c.name for c in COLUMNS.values() if c.role == "observable")
-
-_FACTORS = {
-    "energy_eev": {"EeV": 1.0, "PeV": 1e-3, "TeV": 1e-6, "GeV": 1e-9, "eV": 1e-18},
-    "zenith_deg": {"deg": 1.0, "rad": 180.0 / math.pi},
-    "n_mu": {"1": 1.0},
-    "n_em": {"1": 1.0},
-    "xmax_g_cm2": {"g/cm2": 1.0, "kg/m2": 0.1, "g/cm2 vertical": 1.0},
-}
-
-
-def to_canonical(name: str, values: Floats, unit: str, *, zenith_deg: Floats) -> Floats:
-    """Convert a column of a file to its canonical unit.
-
-    Parameters
-    ----------
-    name
-        Canonical column.
-    values
-        Shape (n,), in `unit`.
-    unit
-        One of the units known for the column. ``g/cm2 vertical`` is a depth along the vertical: divided by
-        cos(zenith) it becomes the slant depth of a flat atmosphere (better than 1 % up to 60 degrees).
-    zenith_deg
-        Shape (n,), degrees; used for vertical depths only.
-
-    Raises
-    ------
-    SourceError
-        If the unit is not one of the column's.
-    """
-    factors = _FACTORS[name]
-    if unit not in factors:
-        raise SourceError(
-            f"column {name!r} cannot be read in unit {unit!r}", expected=", ".join(factors), hint=nearest(unit, factors)
-        )
-    converted = values * factors[unit]
-    return converted / np.cos(np.radians(zenith_deg)) if unit.endswith("vertical") else converted

@@ -98,7 +98,9 @@ def test_every_shower_has_its_own_id() -> None:
 
 
 def test_the_order_of_the_primaries_is_no_part_of_the_table() -> None:
-    one, other = (simulate(source(showers=50, primaries=names), SEED).frame.collect() for names in (("p", "Fe"), ("Fe", "p")))
+    one, other = (
+        simulate(source(showers=50, primaries=names), SEED).frame.collect() for names in (("p", "Fe"), ("Fe", "p"))
+    )
     assert one.equals(other)
 
 

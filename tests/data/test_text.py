@@ -71,7 +71,6 @@ def test_positions_pick_columns_in_any_order(tmp_path: Path) -> None:
     assert frame.select("shower_id", "energy_eev", "zenith_deg").row(0) == (5, 10.0, 30.0)
 
 
-@pytest.mark.xfail(strict=True, raises=SourceError, reason="ColumnMap documents positions for every table")
 def test_positions_hold_in_a_table_with_a_header(tmp_path: Path) -> None:
     assert read(tmp_path, NAMED, header=True)["energy_eev"].to_list() == [10.0, 20.0]
 
@@ -149,7 +148,8 @@ def test_a_missing_folder_says_where_to_get_the_files() -> None:
         ("id E theta\n", {"header": True, "columns": BY_NAME}, ["a header but no rows", "protons.txt"]),
         ("id E Theta\n0 1 2\n", {"header": True, "columns": BY_NAME}, ["'theta'", "zenith_deg", "mean Theta?"]),
         ("0 1\n", {}, ["column 2", "zenith_deg", "2 columns"]),
-        ("0,1,2\n", {}, ["column 0", "data row 1", "'0,1,2'"]),
+        ("0,1,2\n", {}, ["one column", "source.separator", "'0,1,2'"]),
+        ("0 1 2\n1 20\n", {}, ["zenith_deg", "data row 2", "''"]),
         (NAMED, {}, ["column 0", "shower_id", "data row 1", "'id'"]),
         ("0 1 2\n1 ten 2\n", {}, ["energy_eev", "data row 2", "'ten'"]),
         ("0 1,5 2\n", {}, ["energy_eev", "data row 1", "'1,5'"]),
@@ -158,7 +158,7 @@ def test_a_missing_folder_says_where_to_get_the_files() -> None:
         ("0 1 2\n1 1 2 3\n", {}, ["not a text table", "line 2"]),
         (b"\x1f\x8b\x08" + bytes(range(256)), {}, ["not a text table", "protons.txt"]),
         (bytes(range(256)) * 8, {}, ["not a text table", "protons.txt"]),
-        (b"\0" * 64, {}, ["shower_id", "data row 1"]),
+        (b"\0" * 64, {}, ["one column", "protons.txt"]),
         (GOOD.encode("utf-16"), {}, ["not a text table", "protons.txt"]),
     ],
 )
@@ -188,12 +188,6 @@ def test_an_unknown_unit(tmp_path: Path, column: str, unit: str, hint: str) -> N
     assert hint in caught.value.hint
 
 
-@pytest.mark.parametrize("column", ["shower_id", "energy_eev", "zenith_deg"])
-def test_a_map_must_say_where_the_required_columns_are(tmp_path: Path, column: str) -> None:
-    with pytest.raises(ConfigError, match=f"no entry for {column}"):
-        read(tmp_path, GOOD, columns={name: entry for name, entry in BY_POSITION.items() if name != column})
-
-
 @pytest.mark.parametrize(("column", "hint"), [("n_muon", "n_mu"), ("zenit_deg", "zenith_deg"), ("primary", "valid")])
 def test_a_map_names_columns_of_the_shower_table_only(tmp_path: Path, column: str, hint: str) -> None:
     with pytest.raises(ConfigError, match=repr(column)) as caught:
@@ -207,15 +201,12 @@ def test_an_unknown_primary(tmp_path: Path) -> None:
     assert "Fe" in caught.value.hint
 
 
-@pytest.mark.xfail(strict=True, reason="pandas takes the first column for an index and shifts the others by one")
 def test_a_header_with_fewer_names_than_columns(tmp_path: Path) -> None:
-    with pytest.raises(SourceError):
+    with pytest.raises(SourceError, match="Expected 3 fields in line 2, saw 4"):
         read(tmp_path, "id E theta\n0 10 30 800\n1 20 60 810\n", header=True, columns=BY_NAME)
 
 
-@pytest.mark.xfail(strict=True, reason="ids pass through float64, which tells them apart up to 2^53 only")
 @pytest.mark.parametrize("number", [2**53 + 1, 10**30])
-@pytest.mark.filterwarnings("ignore:invalid value")
 def test_an_id_is_read_exactly_or_refused(tmp_path: Path, number: int) -> None:
     try:
         found = read(tmp_path, f"{number} 10 30\n")["shower_id"].item()

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cascada.config import FileSource, SimulatorSource, Source, TextSource
+from cascada.config import (
+    AugerSource,
+    FileSource,
+    Hdf5Source,
+    ParquetSource,
+    RootSource,
+    SimulatorSource,
+    SnapshotSource,
+    Source,
+    TextSource,
+)
 from cascada.data.sources.table import SourceTable
 from cascada.errors import ConfigError
 
@@ -15,7 +25,7 @@ def read_source(config: Source, *, directory: Path | None, seed: int, threads: i
     Parameters
     ----------
     directory
-        Folder of the input files; required by sources that read files.
+        Folder of the input files, or of the snapshots; required by sources that read either.
 
     Raises
     ------
@@ -26,6 +36,10 @@ def read_source(config: Source, *, directory: Path | None, seed: int, threads: i
         from cascada.data.sources.simulator import simulate
 
         return simulate(config, seed, threads=threads)
+    if isinstance(config, SnapshotSource):
+        from cascada.data.sources.snapshot import read_snapshot
+
+        return read_snapshot(config, directory)
     return _read_files(config, _require(config, directory))
 
 
@@ -36,6 +50,22 @@ def _read_files(config: FileSource, directory: Path) -> SourceTable:
             from cascada.data.sources.text import read_text
 
             return read_text(config, directory)
+        case ParquetSource():
+            from cascada.data.sources.parquet import read_parquet
+
+            return read_parquet(config, directory)
+        case Hdf5Source():
+            from cascada.data.sources.hdf5 import read_hdf5
+
+            return read_hdf5(config, directory)
+        case RootSource():
+            from cascada.data.sources.root import read_root
+
+            return read_root(config, directory)
+        case AugerSource():
+            from cascada.data.sources.auger import read_auger
+
+            return read_auger(config, directory)
     raise ConfigError(f"no reader for {type(config).__name__}")
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import polars as pl
 from polars.io.plugins import register_io_source
 
+from cascada.errors import SourceError
 from cascada.physics.columns import COLUMNS
 
 _READ_AS = {"int64": pl.Int64, "float32": pl.Float64, "str": pl.String, "bool": pl.Boolean}
@@ -47,6 +49,19 @@ def from_chunks(chunks: Callable[[], Iterator[pl.DataFrame]], columns: Sequence[
     columns
         Names from `COLUMNS`, in the order of the table.
     """
+    return from_typed_chunks(chunks, schema_of(columns))
+
+
+def from_typed_chunks(chunks: Callable[[], Iterator[pl.DataFrame]], schema: Mapping[str, pl.DataType]) -> pl.LazyFrame:
+    """Make a lazy table, with columns of its own, of a reader that yields it in pieces.
+
+    Parameters
+    ----------
+    chunks
+        Starts the reading anew; yields frames with exactly the columns of `schema`.
+    schema
+        Column to its type, in order.
+    """
 
     def read(
         with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, _batch_size: int | None
@@ -61,7 +76,31 @@ def from_chunks(chunks: Callable[[], Iterator[pl.DataFrame]], columns: Sequence[
             if left == 0:
                 return
 
-    return register_io_source(read, schema=schema_of(columns), is_pure=True)
+    return register_io_source(read, schema=dict(schema), is_pure=True)
+
+
+@contextmanager
+def reading(where: str, kind: str = "a whole table") -> Iterator[None]:
+    """Tell what polars finds wrong with a file, while it plans or collects, in the words of the house.
+
+    Parameters
+    ----------
+    where
+        The file, or what else is read.
+    kind
+        What it should be: "a Parquet file".
+
+    Raises
+    ------
+    SourceError
+        If polars cannot read what it should.
+    """
+    try:
+        yield
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"an input file is not {kind}, or not a whole one", where=where, got=str(error)[:300]) from (
+            error
+        )
 
 
 def schema_of(columns: Sequence[str]) -> dict[str, pl.DataType]:
