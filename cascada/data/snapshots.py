@@ -116,13 +116,23 @@ def staging(folder: Path, name: str) -> Iterator[Path]:
         staged = Path(tempfile.mkdtemp(prefix=f".{name}.writing-", dir=folder))
         staged.chmod(folder.stat().st_mode & 0o777)  # mkdtemp's own would hide the snapshot from the group
         yield staged
-    except (OSError, pl.exceptions.ComputeError) as error:
+    except OSError as error:
+        raise _no_room(folder, error) from error
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        if "No space left" in str(error):
+            raise _no_room(folder, error) from error
         raise SourceError(
-            "the snapshot cannot be written", where=str(folder), got=str(error)[:500], hint="free some disk space"
+            "the rows of an input file cannot be read", got=str(error)[:500], hint="the file is damaged: fetch it anew"
         ) from error
     finally:
         if staged is not None:
             shutil.rmtree(staged, ignore_errors=True)
+
+
+def _no_room(folder: Path, error: BaseException) -> SourceError:
+    return SourceError(
+        "the snapshot cannot be written", where=str(folder), got=str(error)[:500], hint="free some disk space"
+    )
 
 
 def _sweep(folder: Path, name: str) -> None:

@@ -22,6 +22,7 @@ from cascada.config import AugerSource
 from cascada.data.sources.files import InputFile, describe_origin, find_files, names_for_messages
 from cascada.data.sources.table import SourceTable, from_typed_chunks, in_order, reading
 from cascada.errors import ConfigError, SourceError, nearest
+from cascada.physics.columns import COLUMNS
 
 # Canonical column to the published names, the first that has a value counts: sd_ is the surface detector, fd_ the
 # fluorescence detector. Published units are the canonical ones.
@@ -48,9 +49,9 @@ _FILES_AT_ONCE = 200
 STATIONS: dict[str, pl.DataType] = {
     "shower_id": pl.Int64(),
     "station_id": pl.Int64(),
-    "x_m": pl.Float64(),
-    "y_m": pl.Float64(),
-    "z_m": pl.Float64(),
+    "station_x_m": pl.Float64(),
+    "station_y_m": pl.Float64(),
+    "station_z_m": pl.Float64(),
     "time_ns": pl.Float64(),
     "signal_vem": pl.Float64(),
     "selected": pl.Boolean(),
@@ -98,7 +99,7 @@ def read_auger(config: AugerSource, directory: Path) -> SourceTable:
 
 def _to_canonical(rows: pl.DataFrame) -> pl.DataFrame:
     made = {"shower_id": pl.col("id"), "group_id": pl.col("id")} | {
-        name: pl.coalesce(present)
+        name: pl.coalesce(present).cast(pl.Int64 if COLUMNS[name].dtype == "int64" else pl.Float64, strict=False)
         for name, names in _PUBLISHED.items()
         if (present := [published for published in names if published in rows.columns])
     }
@@ -230,7 +231,7 @@ def _stations(event: dict[str, Any], path: Path) -> list[dict[str, Any]]:
 
 
 def _station(station: dict[str, Any], path: Path) -> dict[str, Any]:
-    columns = {"x_m": "x", "y_m": "y", "z_m": "z", "time_ns": "t", "signal_vem": "signal"}
+    columns = {"station_x_m": "x", "station_y_m": "y", "station_z_m": "z", "time_ns": "t", "signal_vem": "signal"}
     selected = station.get("isSelected")
     return {
         "station_id": _event_id(station, path),

@@ -70,8 +70,7 @@ def _chunks(config: Hdf5Source, file: InputFile) -> Iterator[Chunk]:
         rows = _rows(columns, file.path)
         row_bytes = sum(column.data.dtype.itemsize * math.prod(column.data.shape[1:]) for column in columns.values())
         step = max(1, min(CHUNK_ROWS, _CHUNK_BYTES // max(row_bytes, 1)))
-        # An empty table still yields one empty chunk, so that its columns are there.
-        for start in range(0, max(rows, 1), step):
+        for start in range(0, rows, step):
             stop = min(start + step, rows)
             named = {name: _series(column.read(start, stop), name, file.path) for name, column in columns.items()}
             yield start, pl.DataFrame(named)

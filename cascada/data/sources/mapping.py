@@ -145,8 +145,11 @@ def _expressions(config: MappedSource, primary: str, schema: Mapping[str, pl.Dat
     made = {name: _expression(name, entry, zenith) for name, entry in config.columns.items()}
     if config.label:
         column = raw_name(config.label.column)
-        keys = _label_text(pl.col(column), schema[column] if schema else pl.String())
-        made["primary"] = keys.replace_strict(config.label.values, default=None, return_dtype=pl.String)
+        text = _label_text(pl.col(column), schema[column] if schema else pl.String())
+        # Not replace_strict, which holds the whole column in memory.
+        made["primary"] = pl.coalesce(
+            pl.when(text == value).then(pl.lit(name)) for value, name in config.label.values.items()
+        )
     elif primary:
         made["primary"] = pl.lit(primary)
     return [made[name].alias(name) for name in in_order(list(made))]

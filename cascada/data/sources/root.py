@@ -22,6 +22,7 @@ from cascada.data.sources.table import SourceTable
 from cascada.errors import CascadaError, SourceError, nearest
 
 CHUNK_ROWS = 100_000
+_CHUNK_BYTES = 64 * 1024**2
 _TREES = ("TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple", "ROOT::Experimental::RNTuple")
 _REDUCED = re.compile(r"(?P<how>len|sum|max|min|mean)\((?P<inner>.+)\)|(?P<vector>.+)\[(?P<index>\d+)\]")
 _REDUCTIONS: Mapping[str, Callable[[ak.Array], ak.Array]] = {
@@ -72,16 +73,19 @@ def _chunks(config: RootSource, file: InputFile) -> Iterator[Chunk]:
     with _opened(file.path) as root:
         branches = _find_branches(root, config, file.path)
         rows = _find_tree(root, config, file.path).num_entries
-        # An empty tree still yields one empty chunk, so that its columns are there.
-        for start in range(0, max(rows, 1), CHUNK_ROWS):
-            yield start, _read_chunk(branches, start, min(start + CHUNK_ROWS, rows), file.path)
+        # Rows with long vectors are many bytes: a chunk is no more than its share of the file.
+        step = max(1, min(CHUNK_ROWS, rows * _CHUNK_BYTES // file.path.stat().st_size))
+        for start in range(0, rows, step):
+            yield start, _read_chunk(branches, start, min(start + step, rows), file.path)
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     try:
-        # A mapping, since uproot takes what follows a colon in a name for an object in the file.
-        with uproot.open({str(path): None}) as root:
+        with uproot.open(path) as root:
+            # uproot reads a cut file as long as it finds what it looks for.
+            if path.stat().st_size < root.file.fEND:
+                raise ValueError(f"{path.stat().st_size} bytes of {root.file.fEND}")
             yield root
     except CascadaError:
         raise

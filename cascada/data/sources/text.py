@@ -71,9 +71,7 @@ def _pieces(path: Path, config: TextSource, rows: int) -> Iterator[pd.DataFrame]
         if config.header:
             # With a header, pandas takes surplus columns for an index and shifts the others; without, it refuses them.
             pd.read_csv(path, header=None, nrows=2, **layout)
-        with pd.read_csv(
-            path, header=0 if config.header else None, chunksize=rows, float_precision="round_trip", **layout
-        ) as reader:
+        with pd.read_csv(path, header=0 if config.header else None, chunksize=rows, **layout) as reader:
             for raw in reader:
                 yield _picked(raw, config, path)
     except pd.errors.EmptyDataError as error:
