@@ -79,6 +79,22 @@ def adopt(path: Path, entry: CatalogEntry, folder: Path) -> list[Arrived]:
     return write_receipt(folder, arrived)
 
 
+def identify(path: Path, entry: CatalogEntry) -> list[Arrived]:
+    """Find out which versions of the files of a data set lie on this machine; nothing is copied or written.
+
+    Parameters
+    ----------
+    path
+        One file, or a folder that holds them under the names of the entry.
+
+    Raises
+    ------
+    SourceError
+        If none of the files of the entry is there.
+    """
+    return [_identified(file, name, entry, taken_from=file) for name, file in _find(path, entry).items()]
+
+
 def read_receipt(folder: Path) -> dict[str, Arrived]:
     """Read what is known of the files in a data folder, by name; empty when nothing was noted."""
     file = folder / RECEIPT
@@ -164,15 +180,19 @@ def _take(file: Path, name: str, entry: CatalogEntry, folder: Path) -> Arrived:
         copy = target.with_name(f"{target.name}.copying")
         shutil.copyfile(file, copy)
         copy.rename(target)
-    found = file_sha256(target)
     unpack(target)
+    return _identified(target, name, entry, taken_from=file)
+
+
+def _identified(file: Path, name: str, entry: CatalogEntry, *, taken_from: Path) -> Arrived:
+    found = file_sha256(file)
     notes: Mapping[str, str] = {version.sha256: version.note for version in entry.files.get(name, ())}
     return Arrived(
         name=name,
         sha256=found,
-        bytes=target.stat().st_size,
+        bytes=file.stat().st_size,
         version=notes.get(found, UNKNOWN),
-        taken_from=str(file.absolute()),
+        taken_from=str(taken_from.absolute()),
     )
 
 

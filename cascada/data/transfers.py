@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -140,29 +139,32 @@ def _same_there(remote: Any, md5: str) -> bool:
 
 
 def _same_here(repo: Repo, item: _Object) -> bool:
-    path = Path(repo.cache.local.oid_to_path(item.md5)) if item.md5.endswith(".dir") else item.path
+    listing = item.md5.endswith(".dir")
+    return _is_intact(Path(repo.cache.local.oid_to_path(item.md5)) if listing else item.path, item.md5)
+
+
+def _is_intact(path: Path, md5: str) -> bool:
     if not path.is_file():
         return False
     with path.open("rb") as file:
-        return _md5(file) == item.md5.removesuffix(".dir")
+        return _md5(file) == md5.removesuffix(".dir")
 
 
 def _replace_there(repo: Repo, remote: Any, item: _Object, name: str) -> None:
-    here = Path(repo.cache.local.oid_to_path(item.md5))
-    with contextlib.suppress(FileNotFoundError), here.open("rb") as file:
-        if _md5(file) == item.md5.removesuffix(".dir"):
-            path = remote.oid_to_path(item.md5)
-            if remote.fs.exists(path):
-                remote.fs.remove(path)
-            remote.fs.makedirs(remote.fs.parent(path), exist_ok=True)
-            remote.fs.put_file(str(here), path)
+    here, there = Path(repo.cache.local.oid_to_path(item.md5)), remote.oid_to_path(item.md5)
+    if remote.fs.exists(there):
+        remote.fs.remove(there)
+    for copy in (here, item.path):
+        if _is_intact(copy, item.md5):
+            remote.fs.makedirs(remote.fs.parent(there), exist_ok=True)
+            remote.fs.put_file(str(copy), there)
             if _same_there(remote, item.md5):
                 return
     raise ArtifactError(
         f"{name!r} could not be sent whole",
         where=item.path.name,
         expected=f"md5 {item.md5} on the remote",
-        got=f"cache of this machine: {'altered' if here.exists() else 'missing'}",
+        got="neither the cache nor the folder of this machine has it unaltered",
         hint="pull the snapshot first, or make it again",
     )
 

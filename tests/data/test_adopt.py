@@ -12,7 +12,7 @@ import pytest
 from projects import REPOSITORY
 
 from cascada.config import validate_section
-from cascada.data.adopt import UNKNOWN, Arrived, adopt, read_receipt
+from cascada.data.adopt import UNKNOWN, Arrived, adopt, identify, read_receipt
 from cascada.data.catalog import CatalogEntry, read_catalog
 from cascada.errors import SourceError
 
@@ -59,6 +59,16 @@ def test_each_file_is_what_its_checksum_says(
     assert arrived.is_published is (version == "published")
     warned = [record.message for record in caplog.records]
     assert warned == ([] if arrived.is_published else [f"a.txt of mine is not the published file: {version}"])
+
+
+@pytest.mark.parametrize("whole_folder", [True, False])
+def test_files_are_identified_where_they_lie(brought: Path, whole_folder: bool) -> None:
+    (brought / "a.txt").write_bytes(HALF)
+    (found,) = identify(brought if whole_folder else brought / "a.txt", entry("a.txt", "b.txt"))
+    assert (found.name, found.version, found.sha256) == ("a.txt", "half of the rows", sha256(HALF))
+    assert [path.name for path in brought.iterdir()] == ["a.txt"]
+    with pytest.raises(SourceError, match="none of the files"):
+        identify(brought, entry("c.txt"))
 
 
 def test_a_file_under_another_name_is_known_by_its_checksum(brought: Path, tmp_path: Path) -> None:

@@ -136,6 +136,15 @@ def test_a_file_that_changed_in_between_is_not_patched_together(server: FileServ
     with pytest.raises(SourceError):
         fetch(entry(server), tmp_path, waits_s=WAITS)
     server.files["showers.dat"] = DATA
+    server.asked.clear()
+    server.faults.clear()
+    fetch(entry(server), tmp_path, waits_s=WAITS)
+    assert server.ranges == ["bytes=80000-"]
+    assert (tmp_path / "showers.dat").read_bytes() == DATA
+
+
+def test_the_bytes_are_not_those_of_a_compressed_copy(server: FileServer, tmp_path: Path) -> None:
+    server.compresses = True
     fetch(entry(server), tmp_path, waits_s=WAITS)
     assert (tmp_path / "showers.dat").read_bytes() == DATA
 

@@ -30,7 +30,7 @@ FOLDERS = {
 def folder_of(name: str) -> Path:
     folder = SHARED_DATA / FOLDERS[name]
     if not folder.is_dir():
-        pytest.skip(f"the open data set is not at {folder}; tests/support/sections.yaml says where to get it")
+        pytest.skip(f"the open data set is not at {folder}; data/catalog.yaml says where to get it")
     return folder
 
 

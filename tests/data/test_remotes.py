@@ -182,7 +182,8 @@ def test_a_missing_bucket_is_told(root: Path, bucket: str, s3: S3) -> None:
     assert f"{bucket}-typo" in caught.value.where
 
 
-def test_a_server_that_is_down_is_told(root: Path, bucket: str) -> None:
+def test_a_server_that_is_down_is_told(root: Path, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")  # the patience of the AWS library is not what is tested
     address = f"http://127.0.0.1:{free_port()}"
     set_remote(root, f"s3://{bucket}", endpoint_url=address)
     with pytest.raises(PlatformError, match=f"{address} does not answer"):
@@ -303,10 +304,26 @@ def test_altered_bytes_in_the_cache_of_this_machine_are_fetched_anew(root: Path,
     assert content(root) == FILES
 
 
-def test_what_this_machine_lost_is_not_reported_as_sent(root: Path, folder: Path) -> None:
-    (root / ".dvc" / "cache" / stored("showers.parquet")).unlink()
-    with pytest.raises(ArtifactError, match="could not be sent whole"):
+@pytest.mark.parametrize("damage", [flip, None], ids=["flipped", "gone"])
+def test_what_the_cache_has_lost_is_sent_from_the_folder(root: Path, folder: Path, damage: object) -> None:
+    cached = root / ".dvc" / "cache" / stored("showers.parquet")
+    cached.unlink()
+    if callable(damage):
+        cached.write_bytes(damage(FILES["showers.parquet"]))
+    push(root, ["mine"])
+    assert (folder / stored("showers.parquet")).read_bytes() == FILES["showers.parquet"]
+
+
+@pytest.mark.parametrize("damage", [flip, None], ids=["flipped", "gone"])
+def test_what_this_machine_has_lost_is_neither_sent_nor_called_sent(root: Path, folder: Path, damage: object) -> None:
+    for copy in (root / ".dvc" / "cache" / stored("showers.parquet"), root / "data" / "mine" / "showers.parquet"):
+        copy.unlink()
+        if callable(damage):
+            copy.write_bytes(damage(FILES["showers.parquet"]))
+    with pytest.raises(ArtifactError, match="could not be sent whole") as caught:
         push(root, ["mine"])
+    assert "pull the snapshot first" in caught.value.hint
+    assert not (folder / stored("showers.parquet")).exists()
 
 
 def test_a_machine_that_has_nothing_cannot_push(root: Path, folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import hashlib
 import threading
 from collections.abc import Iterator
@@ -48,6 +49,8 @@ class FileServer:
     faults: list[Fault] = field(default_factory=list)
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     validator: Literal["etag", "weak etag", "date", "none"] = "etag"
+    compresses: bool = False
+    """Whether clients that accept gzip get it."""
 
     @property
     def ranges(self) -> list[str | None]:
@@ -90,6 +93,15 @@ def _answer(request: BaseHTTPRequestHandler, state: FileServer) -> None:
         request.send_response(status)
         request.send_header("Content-Length", "0")
         request.end_headers()
+        return
+    if state.compresses and "gzip" in request.headers.get("Accept-Encoding", ""):
+        request.close_connection = True
+        packed = gzip.compress(content)
+        request.send_response(200)
+        request.send_header("Content-Encoding", "gzip")
+        request.send_header("Content-Length", str(len(packed)))
+        request.end_headers()
+        request.wfile.write(packed)
         return
     start = 0 if fault.ignore_range else _start(request, state, content)
     if start >= len(content) > 0:

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
-import yaml
 from hypothesis import strategies as st
-from pydantic import TypeAdapter
+from projects import REPOSITORY
 
-from cascada.config import Source
-
-_SECTIONS = Path(__file__).with_name("sections.yaml")
+from cascada.data.catalog import find_entry, read_catalog
 
 
 def open_data_section(name: str) -> Any:
-    """Make the source section of an open data set, by its name in ``sections.yaml``."""
-    section = yaml.safe_load(_SECTIONS.read_text(encoding="utf-8"))[name]
-    return TypeAdapter(Source).validate_json(json.dumps(section))
+    """Return the source section of an open data set, as the catalogue has it."""
+    return find_entry(read_catalog(REPOSITORY / "data" / "catalog.yaml"), name).dataset.source
 
 
 def damaged(whole: bytes, first: int = 0) -> st.SearchStrategy[bytes]:

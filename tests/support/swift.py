@@ -28,6 +28,18 @@ _PIPELINE = (
     " proxy-server"
 )
 
+# Rings of one device and one replica: where the proxy finds each server.
+_RINGS = """
+import sys
+from swift.common.ring import RingBuilder
+for argument in sys.argv[1:]:
+    name, port = argument.split("=")
+    builder = RingBuilder(4, 1, 0)
+    builder.add_dev({"region": 1, "zone": 1, "ip": "127.0.0.1", "port": int(port), "device": "d1", "weight": 1})
+    builder.rebalance()
+    builder.get_ring().save(f"{name}.ring.gz")
+"""
+
 
 @dataclass(frozen=True)
 class S3:
@@ -88,7 +100,17 @@ def _environment() -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not stamp.exists() or stamp.read_text() != state:
             _uv("venv", "--clear", "--python", sys.executable, str(target))
-            _uv("pip", "install", "--python", str(python), "--no-deps", "--require-hashes", "-r", str(_LOCK))
+            _uv(
+                "pip",
+                "install",
+                "--compile-bytecode",
+                "--python",
+                str(python),
+                "--no-deps",
+                "--require-hashes",
+                "-r",
+                str(_LOCK),
+            )
             stamp.write_text(state)
     return python
 
@@ -123,12 +145,8 @@ def _configure(folder: Path, ports: dict[str, int]) -> None:
 
 
 def _make_rings(python: Path, folder: Path, ports: dict[str, int]) -> None:
-    builder = [str(python), str(python.parent / "swift-ring-builder")]
-    for name in _SERVERS:
-        file = f"{name}.builder"
-        device = f"r1z1-127.0.0.1:{ports[name]}/d1"
-        for step in (["create", "4", "1", "0"], ["add", device, "1"], ["rebalance"]):
-            subprocess.run([*builder, file, *step], cwd=folder, check=True, capture_output=True)
+    arguments = [f"{name}={ports[name]}" for name in _SERVERS]
+    subprocess.run([str(python), "-c", _RINGS, *arguments], cwd=folder, check=True, capture_output=True)
 
 
 def _await(server: S3, seconds: float = 60) -> None:
