@@ -243,8 +243,6 @@ def _proton_iron(
     predictions: Predictions, labels: Integers, groups: Integers, classes: tuple[str, ...], rng: np.random.Generator
 ) -> list[Metric]:
     rows = np.isin(labels, [classes.index("p"), classes.index("Fe")])
-    if not rows.any():
-        return []
     mass, proton = mean_ln_mass(predictions.probabilities[rows], classes), labels[rows] == classes.index("p")
     return _defined(bootstrap("merit_factor_p_fe", lambda w: merit_factor(mass, proton, w), groups[rows], rng=rng))
 
