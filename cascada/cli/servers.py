@@ -17,11 +17,11 @@ from cascada.errors import ArtifactError, PlatformError, SourceError, nearest
 from cascada.settings import Settings, process_environment
 
 
-def start_observers(settings: Settings) -> None:
-    """Start Prefect and MLflow side by side and wait for both."""
+def start_observers(settings: Settings, *, service_follows: bool = False) -> None:
+    """Start Prefect and MLflow side by side and wait for both; ask first for every port that will be needed."""
     from cascada import platform
 
-    for name in ("prefect", "mlflow"):
+    for name in ("prefect", "mlflow", *["service"] * service_follows):
         platform.require_free_port(settings, name)
     prefect, mlflow = platform.start_prefect(settings), platform.start_mlflow(settings)
     platform.wait_until_ready(prefect, "/api/health")
