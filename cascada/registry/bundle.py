@@ -7,12 +7,12 @@ other file. Evaluation and service predict through this module, so that what was
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
@@ -80,6 +80,10 @@ class Graph:
     """An ONNX graph from raw features to probabilities and anomaly scores, on one CPU thread."""
 
     def __init__(self, path: Path) -> None:
+        # ONNX Runtime calls home unless told not to before its first import; a Bento is also run without our settings.
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+        import onnxruntime
+
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

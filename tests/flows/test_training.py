@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import sqlite3
@@ -154,6 +155,19 @@ def test_a_run_killed_half_way_leaves_nothing_half_written(project: Project) -> 
     outcome = project.train(*SMALL)
     assert outcome["ingested"]["snapshot"]["rows_in"] == 8000
     assert not list(data.glob(".demo.writing-*"))
+
+
+def test_native_code_tries_neither(project: Project, tmp_path: Path) -> None:
+    """What Python's hooks do not see: the system calls of libraries in other languages."""
+    if project.run("sh", "-c", "strace -f true").returncode != 0:
+        pytest.skip("strace, which sees system calls, cannot be used here")
+    strace = ("strace", "-f", "--seccomp-bpf", "-qq", "-e", "trace=connect,sendto,sendmsg,sendmmsg", "-o")
+    small = (*SMALL, "--set", "seed=6", "--set", "source.showers=3000", "--set", "training.epochs=1")
+    answer = project.run(*strace, str(tmp_path / "calls"), "cascada", "train", *small)
+    assert answer.returncode == 0, answer.stderr
+    calls = (tmp_path / "calls").read_text()
+    named = set(re.findall(r'sin_addr=inet_addr\("([^"]+)"\)|inet_pton\(AF_INET6, "([^"]+)"', calls))
+    assert named == {("127.0.0.1", "")}, "nothing but the Prefect server"
 
 
 def test_nothing_tries_to_reach_another_machine(
