@@ -87,7 +87,7 @@ def test_a_wrong_experiment(lone: Project, arguments: list[str], code: int, told
     assert answer.returncode == code
     assert told in answer.stderr
     assert "Traceback" not in answer.stderr
-    assert not (lone.root / "data").exists()
+    assert [path.name for path in (lone.root / "data").iterdir()] == ["catalog.yaml"]
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_wrong_table(project: Project, change: Callable[[list[list[float]]], N
     answer = project.cascada("train", "mine.yaml")
     assert answer.returncode == code, answer.stderr
     assert told in answer.stderr
-    assert not (project.root / "data").exists()
+    assert [path.name for path in (project.root / "data").iterdir()] == ["catalog.yaml"]
 
 
 def test_an_unknown_column(project: Project) -> None:
@@ -126,7 +126,7 @@ def test_an_unknown_column(project: Project) -> None:
     answer = project.cascada("train", "mine.yaml", "--set", "source.columns.n_mu.column=7")
     assert answer.returncode == 4
     assert "column 7, mapped to n_mu, is not in the file" in answer.stderr
-    assert not (project.root / "data").exists()
+    assert [path.name for path in (project.root / "data").iterdir()] == ["catalog.yaml"]
 
 
 def test_no_git_repository(lone: Project, tmp_path: Path) -> None:
