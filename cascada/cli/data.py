@@ -12,7 +12,7 @@ import typer
 from cascada.cli.context import enter
 from cascada.cli.progress import show_bytes, show_rows
 from cascada.cli.render import show_facts, show_table, stderr, stdout
-from cascada.errors import ConfigError
+from cascada.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
     from cascada.config import Dataset
@@ -33,6 +33,9 @@ Sets = Annotated[list[str] | None, typer.Option("--set", help="a value of the so
 As = Annotated[str | None, typer.Option("--as", help="data set of the catalogue, or the name of yours with --map")]
 Map = Annotated[
     Path | None, typer.Option("--map", help="YAML with source, repair, expectations: how to read your files")
+]
+Kind = Annotated[
+    str | None, typer.Option("--kind", help="files that say themselves what they hold: corsika7, corsika8 or auger")
 ]
 Seed = Annotated[int, typer.Option(help="root of the random streams")]
 Allow = Annotated[
@@ -86,6 +89,7 @@ def import_(
     path: Annotated[Path, typer.Argument(help="folder of the files, or one file", show_default=False)],
     name: As = None,
     map_file: Map = None,
+    kind: Kind = None,
     overrides: Sets = None,
     repair: Annotated[str | None, typer.Option(help="none or difference_running_sums")] = None,
     seed: Seed = 2020,
@@ -94,7 +98,8 @@ def import_(
 ) -> None:
     """Take files that are on disk into a snapshot, read in place: by the catalogue, or by a map of yours."""
     settings = enter()
-    dataset, entry = _dataset(settings, name, map_file, overrides or [], repair)
+    plan, entry = _plan(settings, name, map_file, kind)
+    dataset = _dataset(plan, overrides or [], repair, where=str(map_file or name or kind))
     facts = _versions(path, entry) if entry else {}
     taken = name or (map_file or path).stem
     _take(
@@ -108,6 +113,7 @@ def check(
     path: Annotated[Path, typer.Argument(help="folder of the files or one file; or the name of a snapshot")],
     name: As = None,
     map_file: Map = None,
+    kind: Kind = None,
     overrides: Sets = None,
     repair: Annotated[str | None, typer.Option(help="none or difference_running_sums")] = None,
     as_json: Json = False,
@@ -117,10 +123,11 @@ def check(
     from cascada.data.ingest import Intake, check_source
     from cascada.data.validation import enforce
 
-    if name is None and map_file is None and not path.exists():
+    if name is None and map_file is None and kind is None and not path.exists():
         report = _check_snapshot(settings, str(path))
     else:
-        dataset, _ = _dataset(settings, name, map_file, overrides or [], repair)
+        plan, _ = _plan(settings, name, map_file, kind)
+        dataset = _dataset(plan, overrides or [], repair, where=str(map_file or name or kind))
         intake = Intake(
             dataset, name=name or path.stem, seed=0, threads=2, directory=path if path.is_dir() else path.parent,
             suites=settings.root / "expectations", data=settings.root / "data",
@@ -261,27 +268,42 @@ def _entry(settings: Settings, name: str) -> CatalogEntry:
     return find_entry(read_catalog(settings.catalog), name)
 
 
-def _dataset(
-    settings: Settings, name: str | None, map_file: Path | None, overrides: list[str], repair: str | None
-) -> tuple[Dataset, CatalogEntry | None]:
-    from cascada.config import Dataset, override_value, read_yaml, validate_section
-
-    entry = None if map_file is not None else _entry(settings, _need(name))
-    data = read_yaml(map_file, "map") if map_file else entry.dataset.model_dump(mode="json") if entry else {}
-    for override in overrides:
-        override_value(data, f"source.{override}")
-    if repair is not None:
-        data["repair"] = repair
-    return validate_section(Dataset, data, str(map_file or name)), entry
+_SELF_DESCRIBING: dict[str, dict[str, Any]] = {
+    "corsika7": {"files": ["DAT*"], "suites": "corsika"},
+    "corsika8": {"files": ["*"], "suites": "corsika"},
+    "auger": {"files": ["*.csv"], "suites": "events"},
+}
 
 
-def _need(name: str | None) -> str:
+def _plan(
+    settings: Settings, name: str | None, map_file: Path | None, kind: str | None
+) -> tuple[dict[str, Any], CatalogEntry | None]:
+    """Find out how files are read: by a map of the user's, by what they are, or by the catalogue."""
+    from cascada.config import read_yaml
+
+    if map_file is not None:
+        return read_yaml(map_file, "map"), None
+    if kind is not None:
+        if kind not in _SELF_DESCRIBING:
+            raise ConfigError(f"--kind: {kind!r} needs a map", hint=f"--map; {nearest(kind, _SELF_DESCRIBING)}")
+        known = _SELF_DESCRIBING[kind]
+        suites = {stage: f"{stage}_{known['suites']}" for stage in ("raw", "training")}
+        return {"source": {"kind": kind, "files": known["files"]}, "expectations": suites}, None
     if name is None:
         raise ConfigError(
             "how to read these files is not said",
-            hint="name a data set of the catalogue with --as, or a YAML with --map",
+            hint="name a data set of the catalogue with --as, a YAML with --map, or --kind corsika7",
         )
-    return name
+    entry = _entry(settings, name)
+    return entry.dataset.model_dump(mode="json"), entry
+
+
+def _dataset(plan: dict[str, Any], overrides: list[str], repair: str | None, *, where: str) -> Dataset:
+    from cascada.config import Dataset, override_value, validate_section
+
+    for override in overrides:
+        override_value(plan, f"source.{override}")
+    return validate_section(Dataset, plan | ({"repair": repair} if repair is not None else {}), where)
 
 
 def _versions(path: Path, entry: CatalogEntry) -> dict[str, object]:

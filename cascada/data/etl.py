@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -15,8 +16,16 @@ from numpy.typing import NDArray
 
 from cascada.physics.columns import COLUMNS, COUNTS
 
-Limits = Mapping[str, tuple[float, float]]
-"""Column to its range, inclusive, in canonical units; a column with limits must be finite in every row."""
+
+class Limit(NamedTuple):
+    """The range of a column, inclusive, in canonical units; only what may be missing may be null, and nothing NaN."""
+
+    minimum: float
+    maximum: float
+    may_be_missing: bool = False
+
+
+Limits = Mapping[str, Limit]
 
 _STORED_AS = {"int64": pl.Int64, "float32": pl.Float32, "str": pl.String, "bool": pl.Boolean}
 _ROW = "_row"
@@ -69,9 +78,9 @@ def sieve(frame: pl.LazyFrame, limits: Limits, repeated: NDArray[np.uint32]) -> 
         Positions of the rows that repeat an earlier one (`cascada.data.repeats.repeated_rows`).
     """
     columns = frame.collect_schema().names()
-    judged = {name: bounds for name, bounds in limits.items() if name in columns}
-    reasons = [_out_of_range(name, *bounds) for name, bounds in judged.items()]
-    good = pl.all_horizontal(pl.lit(True), *(_within(name, *bounds) for name, bounds in judged.items()))
+    judged = {name: limit for name, limit in limits.items() if name in columns}
+    reasons = [_out_of_range(name, limit) for name, limit in judged.items()]
+    good = pl.all_horizontal(pl.lit(True), *(_within(name, limit) for name, limit in judged.items()))
     if repeated.size:
         is_repeated = pl.col(_ROW).is_in(pl.Series(repeated).implode())
         frame = frame.with_row_index(_ROW)
@@ -87,17 +96,18 @@ def physics_of(columns: list[str]) -> list[str]:
     return [name for name in columns if COLUMNS[name].role in ("observable", "label", "domain")]
 
 
-def _within(name: str, minimum: float, maximum: float) -> pl.Expr:
-    return (pl.col(name).is_between(minimum, maximum) & pl.col(name).is_finite()).fill_null(False)
+def _within(name: str, limit: Limit) -> pl.Expr:
+    inside = pl.col(name).is_between(limit.minimum, limit.maximum) & pl.col(name).is_finite()
+    return inside.fill_null(limit.may_be_missing)
 
 
-def _out_of_range(name: str, minimum: float, maximum: float) -> pl.Expr:
+def _out_of_range(name: str, limit: Limit) -> pl.Expr:
     value = pl.col(name)
-    finite = value.is_not_null() & value.is_finite()
-    text = f"{name} outside [{minimum:g}, {maximum:g}] {COLUMNS[name].unit}"
+    finite = value.is_finite().fill_null(limit.may_be_missing)
+    text = f"{name} outside [{limit.minimum:g}, {limit.maximum:g}] {COLUMNS[name].unit}"
     return (
         pl.when(~finite).then(pl.lit(f"{name} not finite"))
-        .when(~value.is_between(minimum, maximum)).then(pl.lit(text))
+        .when(~value.is_between(limit.minimum, limit.maximum)).then(pl.lit(text))
     )  # fmt: skip
 
 

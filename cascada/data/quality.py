@@ -143,7 +143,7 @@ def _add_muons(running: _Running, part: pl.DataFrame, limits: Limits) -> None:
     names = ("energy_eev", "zenith_deg", "n_mu")
     numbers = part.select(names).drop_nulls().cast(pl.Float64)
     physical = [pl.col("n_mu") > 0, pl.col("energy_eev") > 0, pl.col("zenith_deg").abs() < 89]
-    inside = [pl.col(name).is_between(*limits[name]) for name in names if name in limits]
+    inside = [pl.col(name).is_between(limits[name].minimum, limits[name].maximum) for name in names if name in limits]
     usable = numbers.filter(pl.all_horizontal(pl.all().is_finite()), *physical, *inside)
     energy, zenith, n_mu = (usable[column].to_numpy() for column in names)
     tilt = 1.0 / np.cos(np.radians(zenith)) - 1.0

@@ -13,7 +13,7 @@ import polars as pl
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from cascada.data.etl import Limits
+from cascada.data.etl import Limit, Limits
 from cascada.data.quality import CHUNK_ROWS, summarise
 from cascada.errors import ConfigError, InvalidDataError, nearest
 
@@ -36,6 +36,8 @@ class Rule(BaseModel):
         What the rule means and what to do when it fails; shown to the user.
     when_present
         Skip the rule when the table does not have its column (for optional columns).
+    may_be_missing
+        Whether the sieve keeps rows in which the column is null: what is not there for every shower.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,6 +47,7 @@ class Rule(BaseModel):
     severity: Literal["critical", "warning"] = "critical"
     notes: str = ""
     when_present: bool = False
+    may_be_missing: bool = False
 
     @property
     def column(self) -> str:
@@ -71,7 +74,9 @@ class Suite(BaseModel):
     def limits(self) -> Limits:
         """Ranges that every row must be in: the critical rules on rows that make no exception with ``mostly``."""
         return {
-            rule.kwargs["column"]: (rule.kwargs.get("min_value", -math.inf), rule.kwargs.get("max_value", math.inf))
+            rule.column: Limit(
+                rule.kwargs.get("min_value", -math.inf), rule.kwargs.get("max_value", math.inf), rule.may_be_missing
+            )
             for rule in self.rows
             if rule.type == "expect_column_values_to_be_between"
             and rule.severity == "critical"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cascada.config import Experiment, FileSource, SimulatorSource
 from cascada.data.splits import Partition
-from cascada.errors import ConfigError, nearest
+from cascada.errors import ConfigError, InvalidDataError, nearest
 from cascada.physics.observables import feature_matrix, required_columns
 from cascada.physics.primaries import find_primary
 
@@ -97,11 +97,29 @@ def take_partition(
         Snapshot and split, row by row the same showers.
     classes
         Primaries in the order of class indices.
+
+    Raises
+    ------
+    InvalidDataError
+        If a feature is not finite for some showers.
     """
     rows = frame.filter(manifest["partition"] == partition)
     index = {name: position for position, name in enumerate(classes)}
+    values = feature_matrix(observables(rows, features), features)
+    _check_finite(values, features, partition)
     return Sample(
-        features=feature_matrix(observables(rows, features), features),
+        features=values,
         labels=rows["primary"].replace_strict(index, return_dtype=pl.Int64).to_numpy(),
         groups=rows["group_id"].to_numpy(),
     )
+
+
+def _check_finite(values: NDArray[np.float32], features: tuple[str, ...], partition: Partition) -> None:
+    bad = {name: int(count) for name, count in zip(features, (~np.isfinite(values)).sum(axis=0), strict=True) if count}
+    if bad:
+        raise InvalidDataError(
+            f"features of the {partition} partition are not finite",
+            expected=f"{values.shape[0]} finite values of each",
+            got=", ".join(f"{name}: {count} are not" for name, count in bad.items()),
+            hint="drop the feature, or let the training suite refuse showers without its columns",
+        )

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cascada.data import etl
-from cascada.data.etl import Limits, reasons_of
+from cascada.data.etl import Limit, Limits, reasons_of
 from cascada.data.repeats import repeated_rows
 from cascada.data.validation import load_suite
 
@@ -189,5 +189,14 @@ def test_without_limits_only_repeated_rows_are_refused() -> None:
 
 
 def test_a_limit_of_the_suite_is_the_limit_of_the_sieve() -> None:
-    sieved = sieve(table({}, {"energy_eev": 11.5}, {}), {"energy_eev": (0.0, 11.0)})
+    sieved = sieve(table({}, {"energy_eev": 11.5}, {}), {"energy_eev": Limit(0.0, 11.0)})
     assert sieved.quarantined["reason"].to_list() == ["energy_eev outside [0, 11] EeV"] * 2
+
+
+def test_what_may_be_missing_is_kept_without_and_judged_with_a_value() -> None:
+    limits = {"xmax_g_cm2": Limit(400.0, 1600.0, may_be_missing=True)}
+    sieved = sieve(table({}, {"xmax_g_cm2": None}, {"xmax_g_cm2": math.nan}, {"xmax_g_cm2": 1.0}), limits)
+    assert sieved.kept["shower_id"].to_list() == [0, 1]
+    assert sieved.quarantined["reason"].to_list() == [
+        "xmax_g_cm2 not finite", "xmax_g_cm2 outside [400, 1600] g/cm2",
+    ]  # fmt: skip

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from cascada.data import quality
+from cascada.data.etl import Limit
 from cascada.data.quality import summarise
 
 ROWS = 4000
@@ -138,7 +139,7 @@ def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_limits_keep_bad_rows_out_of_the_fit() -> None:
     frame = power_law(0.9, 0.0)
     bad = frame.head(40).with_columns(energy_eev=pl.lit(1e4))
-    (row,) = summarise(pl.concat([frame, bad]).lazy(), {}, {"energy_eev": (1.0, 320.0)}).per_primary.to_dicts()
+    (row,) = summarise(pl.concat([frame, bad]).lazy(), {}, {"energy_eev": Limit(1.0, 320.0)}).per_primary.to_dicts()
     assert row["ln_n_mu_slope"] == pytest.approx(0.9)
     assert summary(pl.concat([frame, bad]))["ln_n_mu_slope"] != pytest.approx(0.9, abs=0.01)
 

@@ -36,7 +36,7 @@ def test_the_rules_are_of_the_kinds_that_chunks_allow(name: str) -> None:
     for section in ("rows", "per_primary", "table"):
         for rule in read.get(section, []):
             assert rule["type"] in ROW_RULES
-            assert set(rule) <= {"type", "kwargs", "severity", "notes", "when_present"}
+            assert set(rule) <= {"type", "kwargs", "severity", "notes", "when_present", "may_be_missing"}
             low, high = (rule["kwargs"].get(key) for key in ("min_value", "max_value"))
             assert all(isinstance(bound, int | float) for bound in (low, high) if bound is not None)
             assert low is None or high is None or low < high

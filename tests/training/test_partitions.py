@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from cascada.data.splits import Partition
-from cascada.errors import ConfigError
+from cascada.errors import ConfigError, InvalidDataError
 from cascada.training.dataset import observables, take_partition
 
 FEATURES = ("lg_energy", "sec_zenith")
@@ -77,3 +77,12 @@ def test_a_column_that_the_snapshot_lacks(features: tuple[str, ...], lacking: st
         observables(FRAME, features)
     assert "zenith_deg" in caught.value.got
     assert "source" in caught.value.hint
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), 0.0])
+def test_a_feature_that_is_not_finite_is_named(value: float | None) -> None:
+    frame = FRAME.with_columns(energy_eev=pl.Series([1.0, value, 1.0, 1.0, 1.0], dtype=pl.Float32))
+    with pytest.raises(InvalidDataError, match="of the train partition are not finite") as caught:
+        take_partition(frame, MANIFEST, "train", features=FEATURES, classes=CLASSES)
+    assert caught.value.got == "lg_energy: 1 are not"
+    assert take_partition(frame, MANIFEST, "test", features=FEATURES, classes=CLASSES).labels.size == 1
