@@ -21,7 +21,7 @@ def demo() -> None:
     started = time.monotonic()
     settings = enter()
     stderr.print("1/4  starting Prefect and MLflow")
-    start_observers(settings)
+    start_observers(settings, service_follows=True)
     stderr.print("2/4  flow: ingest, train, evaluate, release")
     experiment = load_experiment(settings.root / "flows" / "experiments" / "demo.yaml")
     outcome = run_experiment(settings, experiment, None, allow_invalid_data=False, refresh=False)

@@ -114,12 +114,25 @@ class Corsika7Source(FileSource):
     """CORSIKA 7 binary particle files, plain or thinned, also ``.gz`` and ``.zst``; the headers hold the label."""
 
     kind: Literal["corsika7"]
+    depths: Literal["vertical", "slant"] = Field(
+        "vertical", description="what longitudinal profiles run along: slant if CORSIKA was compiled with SLANT"
+    )
+    hits: bool = Field(False, description="also offer the table of all particles at the observation levels")
 
 
 class Corsika8Source(FileSource):
-    """Output folders of CORSIKA 8."""
+    """Output folders of CORSIKA 8, each with the modules ``particles`` and ``profile``.
+
+    What the module ``primary`` says about the primary counts. Folders of early versions do not have it: then `files`
+    maps the primary to its folders, and energy and direction of all showers stand here.
+    """
 
     kind: Literal["corsika8"]
+    energy_eev: float | None = Field(None, gt=0, description="energy, for folders without the module primary")
+    zenith_deg: float | None = Field(None, ge=0, lt=90, description="zenith, for folders without the module primary")
+    azimuth_deg: float = Field(
+        0.0, ge=0, le=360, description="azimuth of the momentum from the x axis, for folders without the module primary"
+    )
 
 
 class AugerSource(FileSource):

@@ -90,6 +90,29 @@ _TRUTH = (
     Column("true_impact_m", "float32", "m", "truth", 0.0, 1e5, "distance of the shower axis from the telescope"),
 )
 
+# What full simulations (CORSIKA 7 and 8) give in addition: sums over the particles at ground.
+_EM, _MUONS = "photons, electrons and positrons", "muons"
+_BEHIND = "behind the plane shower front, from the first particle on"
+_GROUND = (
+    Column("hadronic_model", "str", "", "domain", description="hadronic interaction model at high energies"),
+    Column("azimuth_deg", "float32", "deg", "observable", 0.0, 360.0, "where it goes to; in CORSIKA 7, north to west"),
+    Column("first_interaction_km", "float32", "km", "truth", 0.0, 1000.0, "its height above sea level"),
+    Column("n_gamma", "float32", "1", "observable", 0.0, 1e14, "photons at ground"),
+    Column("n_e", "float32", "1", "observable", 0.0, 1e14, "electrons and positrons at ground"),
+    Column("n_hadron", "float32", "1", "observable", 0.0, 1e12, "hadrons at ground, nuclei apart"),
+    Column("n_other", "float32", "1", "truth", 0.0, 1e14, "neutrinos, taus and nuclei at ground"),
+    Column("r_em_mean_m", "float32", "m", "observable", 0.0, 1e6, f"mean distance from the axis: {_EM}"),
+    Column("r_em_rms_m", "float32", "m", "observable", 0.0, 1e6, f"rms distance from the axis: {_EM}"),
+    Column("r_mu_mean_m", "float32", "m", "observable", 0.0, 1e6, f"mean distance from the axis: {_MUONS}"),
+    Column("r_mu_rms_m", "float32", "m", "observable", 0.0, 1e6, f"rms distance from the axis: {_MUONS}"),
+    Column("t_em_10_ns", "float32", "ns", "observable", 0.0, 1e9, f"10 % have arrived {_BEHIND}: {_EM}"),
+    Column("t_em_50_ns", "float32", "ns", "observable", 0.0, 1e9, f"50 % have arrived {_BEHIND}: {_EM}"),
+    Column("t_em_90_ns", "float32", "ns", "observable", 0.0, 1e9, f"90 % have arrived {_BEHIND}: {_EM}"),
+    Column("t_mu_10_ns", "float32", "ns", "observable", 0.0, 1e9, f"10 % have arrived {_BEHIND}: {_MUONS}"),
+    Column("t_mu_50_ns", "float32", "ns", "observable", 0.0, 1e9, f"50 % have arrived {_BEHIND}: {_MUONS}"),
+    Column("t_mu_90_ns", "float32", "ns", "observable", 0.0, 1e9, f"90 % have arrived {_BEHIND}: {_MUONS}"),
+)
+
 COLUMNS = {
     column.name: column
     for column in (
@@ -101,6 +124,7 @@ COLUMNS = {
         Column("n_mu", "float32", "1", "observable", 1.0, 1e12, "muons at ground"),
         Column("n_em", "float32", "1", "observable", 1.0, 1e14, "photons, electrons and positrons at ground"),
         Column("xmax_g_cm2", "float32", "g/cm2", "observable", 400.0, 1600.0, "slant depth of the shower maximum"),
+        *_GROUND,
         *_DETECTOR,
         *_IMAGE,
         *_TRUTH,

@@ -39,6 +39,7 @@ _UNITS: dict[str, dict[str, Conversion]] = {
     "g/cm2": {"g/cm2": _times(1), "kg/m2": _times(0.1)},
     "PeV/(g/cm2)": {"PeV/(g/cm2)": _times(1), "GeV/(g/cm2)": _times(1e-6)},
     "m": {"m": _times(1), "km": _times(1e3), "cm": _times(1e-2), "mm": _times(1e-3)},
+    "km": {"km": _times(1), "m": _times(1e-3), "cm": _times(1e-5)},
     "mm": {"mm": _times(1), "cm": _times(10), "m": _times(1e3)},
     "ns": {"ns": _times(1), "us": _times(1e3), "s": _times(1e9), "0.5 ns": _times(0.5)},
     "ns/mm": {"ns/mm": _times(1), "0.5 ns/mm": _times(0.5)},

@@ -6,8 +6,11 @@ from pathlib import Path
 
 from cascada.config import (
     AugerSource,
+    Corsika7Source,
+    Corsika8Source,
     FileSource,
     Hdf5Source,
+    MappedSource,
     ParquetSource,
     RootSource,
     SimulatorSource,
@@ -43,8 +46,27 @@ def read_source(config: Source, *, directory: Path | None, seed: int, threads: i
     return _read_files(config, _require(config, directory))
 
 
+# Each reader is imported where it is used: uproot, h5py and pyarrow take their time.
 def _read_files(config: FileSource, directory: Path) -> SourceTable:
-    # Each reader is imported where it is used: uproot, h5py and corsikaio take their time.
+    match config:
+        case MappedSource():
+            return _read_tables(config, directory)
+        case Corsika7Source():
+            from cascada.data.sources.corsika7 import read_corsika7
+
+            return read_corsika7(config, directory)
+        case Corsika8Source():
+            from cascada.data.sources.corsika8 import read_corsika8
+
+            return read_corsika8(config, directory)
+        case AugerSource():
+            from cascada.data.sources.auger import read_auger
+
+            return read_auger(config, directory)
+    raise ConfigError(f"no reader for {type(config).__name__}")
+
+
+def _read_tables(config: MappedSource, directory: Path) -> SourceTable:
     match config:
         case TextSource():
             from cascada.data.sources.text import read_text
@@ -62,10 +84,6 @@ def _read_files(config: FileSource, directory: Path) -> SourceTable:
             from cascada.data.sources.root import read_root
 
             return read_root(config, directory)
-        case AugerSource():
-            from cascada.data.sources.auger import read_auger
-
-            return read_auger(config, directory)
     raise ConfigError(f"no reader for {type(config).__name__}")
 
 

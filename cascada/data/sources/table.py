@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from cascada.errors import SourceError
 from cascada.physics.columns import COLUMNS
 
 _READ_AS = {"int64": pl.Int64, "float32": pl.Float64, "str": pl.String, "bool": pl.Boolean}
+_ROWS_PER_CHUNK = 4096
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,25 @@ def from_chunks(chunks: Callable[[], Iterator[pl.DataFrame]], columns: Sequence[
         Names from `COLUMNS`, in the order of the table.
     """
     return from_typed_chunks(chunks, schema_of(columns))
+
+
+def from_rows(rows: Callable[[], Iterator[Mapping[str, object]]], columns: Sequence[str]) -> pl.LazyFrame:
+    """Make a lazy table of a reader that yields it row by row.
+
+    Parameters
+    ----------
+    rows
+        Starts the reading anew; yields mappings with all of `columns`.
+    columns
+        Names from `COLUMNS`, in the order of the table.
+    """
+
+    def chunks() -> Iterator[pl.DataFrame]:
+        left = rows()
+        while chunk := list(itertools.islice(left, _ROWS_PER_CHUNK)):
+            yield pl.DataFrame(chunk, schema=schema_of(columns))
+
+    return from_chunks(chunks, columns)
 
 
 def from_typed_chunks(chunks: Callable[[], Iterator[pl.DataFrame]], schema: Mapping[str, pl.DataType]) -> pl.LazyFrame:
