@@ -41,6 +41,11 @@ class Settings(BaseSettings):
         return self.root / ".cascada"
 
     @property
+    def catalog(self) -> Path:
+        """The catalogue of public data sets."""
+        return self.root / "data" / "catalog.yaml"
+
+    @property
     def prefect_url(self) -> str:
         return f"http://{self.host}:{self.prefect_port}"
 

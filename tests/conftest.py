@@ -16,7 +16,7 @@ from swift import S3, running
 from cascada import platform
 
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
-_COPIED = ("expectations", "flows", "prefect.yaml", ".dvc/config", ".dvc/.gitignore", ".gitignore")
+_COPIED = ("data/catalog.yaml", "expectations", "flows", "prefect.yaml", ".dvc/config", ".dvc/.gitignore", ".gitignore")
 
 # Notes every name looked up and every address connected to outside this machine. It sees what goes through Python's
 # socket module, in every process that a test starts.

@@ -16,7 +16,7 @@ from cascada.errors import ConfigError
 
 if TYPE_CHECKING:
     from cascada.config import Dataset
-    from cascada.data.catalog import CatalogEntry
+    from cascada.config.catalog import CatalogEntry
     from cascada.data.snapshots import SnapshotRef
     from cascada.data.transfers import Transfer
     from cascada.data.validation import ValidationReport
@@ -138,11 +138,11 @@ def check(
 def list_(as_json: Json = False) -> None:
     """List the snapshots of the project and the data sets of the catalogue."""
     settings = enter()
-    from cascada.data.catalog import read_catalog
+    from cascada.config.catalog import read_catalog
     from cascada.data.snapshots import list_snapshots
 
     refs = list_snapshots(settings.root / "data")
-    catalog = read_catalog(settings.root / "data" / "catalog.yaml")
+    catalog = read_catalog(settings.catalog)
     if as_json:
         entries = [entry.model_dump(mode="json") for entry in catalog.values()]
         stdout.print_json(json.dumps({"snapshots": [ref.card for ref in refs], "catalogue": entries}))
@@ -256,9 +256,9 @@ def _show_transfers(title: str, transfers: list[Transfer], as_json: bool) -> Non
 
 
 def _entry(settings: Settings, name: str) -> CatalogEntry:
-    from cascada.data.catalog import find_entry, read_catalog
+    from cascada.config.catalog import find_entry, read_catalog
 
-    return find_entry(read_catalog(settings.root / "data" / "catalog.yaml"), name)
+    return find_entry(read_catalog(settings.catalog), name)
 
 
 def _dataset(

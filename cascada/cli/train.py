@@ -34,7 +34,7 @@ def train(
 ) -> None:
     """Train an experiment: ingest, train, evaluate, release, as one Prefect flow."""
     settings = enter(verbose=verbose)
-    loaded = load_experiment(experiment, overrides or ())
+    loaded = load_experiment(experiment, overrides or (), catalog=settings.catalog)
     outcome = run_experiment(settings, loaded, data, allow_invalid_data=allow_invalid_data, refresh=refresh)
     if as_json:
         stdout.print_json(outcome.model_dump_json())

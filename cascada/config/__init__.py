@@ -1,9 +1,8 @@
 """Configuration files: experiments and sources. Defaults stand here, differences stand in the YAML."""
 
+from cascada.config.dataset import Dataset, Expectations
 from cascada.config.experiment import (
-    Dataset,
     DeepAutoencoder,
-    Expectations,
     Experiment,
     Gate,
     Split,

@@ -12,28 +12,13 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import Field, model_validator
 
+from cascada.config.catalog import find_entry, read_catalog
+from cascada.config.dataset import Dataset
 from cascada.config.reading import read_yaml, validate_section
 from cascada.config.section import Section
-from cascada.config.sources import Source
 from cascada.errors import ConfigError
 
 Probability = Annotated[float, Field(ge=0, le=1)]
-
-
-class Expectations(Section):
-    """Names of the suites in `expectations/`: before and after ETL, and after the split."""
-
-    raw: str = "raw_showers"
-    training: str = "training_showers"
-    partitions: str = "partitions"
-
-
-class Dataset(Section):
-    """A source, what mends it and the suites that judge it: all that a snapshot is made by."""
-
-    source: Source
-    repair: Literal["none", "difference_running_sums"] = "none"
-    expectations: Expectations = Expectations()
 
 
 class Split(Section):
@@ -95,15 +80,18 @@ class Experiment(Dataset):
     gate: Gate
 
 
-def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
+def load_experiment(path: Path, overrides: Sequence[str] = (), *, catalog: Path | None = None) -> Experiment:
     """Read an experiment file.
 
     Parameters
     ----------
     path
-        The YAML file.
+        The YAML file. In the place of ``source`` it may name a data set of the catalogue, as ``dataset: NAME``; what
+        else it says of source, repair and expectations stands above the catalogue.
     overrides
         Values on top of the file, as ``dotted.key=value`` with the value in YAML.
+    catalog
+        The catalogue; needed by files that name a data set.
 
     Raises
     ------
@@ -111,9 +99,17 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
         If the file is missing, is not YAML, or holds an unknown key or a value out of range.
     """
     data = read_yaml(path, "experiment file")
+    if "dataset" in data:
+        data = _with_dataset(data, str(data.pop("dataset")), catalog or path.parent / "catalog.yaml")
     for override in overrides:
         override_value(data, override)
     return validate_section(Experiment, data, str(path))
+
+
+def _with_dataset(data: dict[str, Any], name: str, catalog: Path) -> dict[str, Any]:
+    entry = find_entry(read_catalog(catalog), name).dataset.model_dump(mode="json")
+    source = entry.pop("source") | data.pop("source", {})
+    return entry | {"source": source} | data
 
 
 def override_value(data: dict[str, Any], override: str) -> None:

@@ -32,7 +32,7 @@ def read_yaml(path: Path, what: str) -> dict[str, Any]:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigError(f"there is no such {what}", where=str(path), hint=_others(path)) from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:  # YAML turns 2020-13-45 into a date, or tries to
         raise ConfigError(f"the {what} cannot be read as YAML", where=str(path), got=str(error)) from error
     if not isinstance(data, dict):
         raise ConfigError(f"the {what} must hold keys and values", where=str(path), got=type(data).__name__)

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from pydantic import TypeAdapter
 
 from cascada.config import Section
-from cascada.data.catalog import PUBLISHED, CatalogEntry
+from cascada.config.catalog import PUBLISHED, CatalogEntry
 from cascada.errors import SourceError, nearest
 from cascada.repro.fingerprint import file_sha256
 

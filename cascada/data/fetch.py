@@ -14,8 +14,8 @@ from pathlib import Path
 
 import httpx
 
+from cascada.config.catalog import PUBLISHED, CatalogEntry, Version
 from cascada.data.adopt import Arrived, unpack, write_receipt
-from cascada.data.catalog import PUBLISHED, CatalogEntry, Version
 from cascada.errors import ArtifactError, SourceError
 from cascada.repro.fingerprint import file_sha256
 

@@ -396,7 +396,7 @@ def _required(kwargs: Mapping[str, Any]) -> str:
 def _example(item: Mapping[str, Any]) -> str:
     labels = ("primary", "shower_id", "file")
     ordered = [*(name for name in item if name not in labels), *(name for name in labels if name in item)]
-    return " ".join(_short(item[name]) for name in ordered)
+    return " ".join(text for text in (_short(item[name]) for name in ordered) if text)
 
 
 def _short(value: object) -> str:

@@ -12,10 +12,12 @@ import yaml
 from projects import REPOSITORY
 
 from cascada.config import Experiment, SimulatorSource, TextSource, load_experiment
+from cascada.config.catalog import find_entry, read_catalog
 from cascada.errors import ConfigError
 from cascada.training.dataset import check_names
 
 SHIPPED = sorted((REPOSITORY / "flows/experiments").glob("*.yaml"))
+CATALOG = REPOSITORY / "data" / "catalog.yaml"
 
 SIMULATED: dict[str, Any] = {
     "name": "toy",
@@ -73,7 +75,7 @@ def test_an_experiment_survives_the_round_trip(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_the_experiments_of_the_repository_load(path: Path) -> None:
-    experiment = load_experiment(path)
+    experiment = load_experiment(path, catalog=CATALOG)
     assert experiment.name == path.stem
     check_names(experiment)
 
@@ -249,3 +251,24 @@ def test_names_are_checked_before_anything_is_computed(
 
 def test_text_sources_may_leave_primaries_out(tmp_path: Path) -> None:
     check_names(load_experiment(write(tmp_path, changed(("source", TEXT), ("reference", ["p"])))))
+
+
+def test_a_data_set_of_the_catalogue_brings_source_repair_and_suites(tmp_path: Path) -> None:
+    named = {key: value for key, value in SIMULATED.items() if key != "source"} | {"dataset": "composition"}
+    experiment = load_experiment(write(tmp_path, named), catalog=CATALOG)
+    entry = find_entry(read_catalog(CATALOG), "composition").dataset
+    assert (experiment.source, experiment.repair, experiment.expectations) == (
+        entry.source, entry.repair, entry.expectations,
+    )  # fmt: skip
+    mine = named | {"repair": "none", "source": {"directory": "elsewhere"}}
+    changed_entry = load_experiment(write(tmp_path, mine), ["source.separator=;"], catalog=CATALOG)
+    assert isinstance(changed_entry.source, TextSource)
+    assert (changed_entry.repair, str(changed_entry.source.directory)) == ("none", "elsewhere")
+    assert changed_entry.source.separator == ";"
+
+
+def test_an_unknown_data_set_names_the_nearest(tmp_path: Path) -> None:
+    named = {key: value for key, value in SIMULATED.items() if key != "source"} | {"dataset": "compositon"}
+    with pytest.raises(ConfigError, match="'compositon'") as caught:
+        load_experiment(write(tmp_path, named), catalog=CATALOG)
+    assert "did you mean composition" in caught.value.hint

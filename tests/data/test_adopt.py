@@ -12,8 +12,8 @@ import pytest
 from projects import REPOSITORY
 
 from cascada.config import validate_section
+from cascada.config.catalog import CatalogEntry, read_catalog
 from cascada.data.adopt import UNKNOWN, Arrived, adopt, identify, read_receipt
-from cascada.data.catalog import CatalogEntry, read_catalog
 from cascada.errors import SourceError
 
 CATALOG = read_catalog(REPOSITORY / "data" / "catalog.yaml")

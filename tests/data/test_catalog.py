@@ -10,7 +10,7 @@ import yaml
 from projects import REPOSITORY
 
 from cascada.config import Dataset, FileSource, TextSource
-from cascada.data.catalog import PUBLISHED, CatalogEntry, find_entry, read_catalog
+from cascada.config.catalog import PUBLISHED, CatalogEntry, find_entry, read_catalog
 from cascada.errors import ConfigError
 
 CATALOG = read_catalog(REPOSITORY / "data" / "catalog.yaml")

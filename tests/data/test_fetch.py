@@ -14,8 +14,8 @@ from http_files import Fault, FileServer, serving
 from projects import free_port
 
 from cascada.config import validate_section
+from cascada.config.catalog import CatalogEntry
 from cascada.data.adopt import read_receipt
-from cascada.data.catalog import CatalogEntry
 from cascada.data.fetch import fetch
 from cascada.errors import ArtifactError, SourceError
 

@@ -10,7 +10,7 @@ import pytest
 from intakes import SUITES, intake
 from projects import REPOSITORY
 
-from cascada.data.catalog import CatalogEntry, read_catalog
+from cascada.config.catalog import CatalogEntry, read_catalog
 from cascada.data.ingest import take_snapshot
 from cascada.data.sources import read_source
 from cascada.data.validation import load_suite, validate

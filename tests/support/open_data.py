@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 from projects import REPOSITORY
 
-from cascada.data.catalog import find_entry, read_catalog
+from cascada.config.catalog import find_entry, read_catalog
 
 
 def open_data_section(name: str) -> Any:

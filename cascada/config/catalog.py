@@ -13,7 +13,10 @@ from urllib.parse import quote
 
 from pydantic import Field, model_validator
 
-from cascada.config import Dataset, Expectations, Section, Source, read_yaml, validate_section
+from cascada.config.dataset import Dataset, Expectations
+from cascada.config.reading import read_yaml, validate_section
+from cascada.config.section import Section
+from cascada.config.sources import Source
 from cascada.errors import ConfigError, nearest
 
 PUBLISHED = "published"
