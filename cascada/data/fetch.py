@@ -85,7 +85,9 @@ def fetch(
     if not entry.downloadable:
         raise SourceError(
             f"{entry.name!r} cannot be downloaded by its address alone", where=entry.origin,
-            expected=entry.obtain, hint=f"then: cascada data import PATH --as {entry.name}",
+            expected=entry.obtain,
+            hint=f"then: cascada data import PATH --as {entry.name}" if entry.source
+            else "then: cascada data import PATH --map FILE, a YAML that says which column is what",
         )  # fmt: skip
     notify = on_progress or (lambda _name, _done, _total: None)
     try:

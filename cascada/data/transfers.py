@@ -106,7 +106,10 @@ def _transfer(name: str, objects: Sequence[_Object], *, moved: bool) -> Transfer
 
 
 def _output(repo: Repo, pointer: Path) -> Any:
-    (output,) = repo.find_outs_by_path(str(pointer.with_suffix("")))
+    # Read from the file itself: the index of DVC leaves out folders that its git library takes for ignored, and it
+    # reads the line `/data/*/` of .gitignore as the folder data as well.
+    (stage,) = repo.stage.load_file(str(pointer))
+    (output,) = stage.outs
     return output
 
 

@@ -238,6 +238,7 @@ def test_an_entry_without_an_address_says_how_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="cannot be downloaded by its address alone") as caught:
         fetch(portal, tmp_path)
     assert caught.value.expected == "Register first."
+    assert "--map" in caught.value.hint
 
 
 def test_another_file_in_its_place_is_neither_used_nor_overwritten(server: FileServer, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from projects import REPOSITORY
 from cascada.config.catalog import CatalogEntry, read_catalog
 from cascada.data.ingest import take_snapshot
 from cascada.data.sources import read_source
-from cascada.data.validation import load_suite, validate
+from cascada.data.validation import ValidationReport, load_suite, validate
 
 CATALOG = read_catalog(REPOSITORY / "data" / "catalog.yaml")
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
@@ -23,6 +23,9 @@ FOLDERS = {
     "xmax_26primaries": "xmax_26primaries",
     "auger_hybrid": "auger_open_hybrid",
     "auger_hybrid_sd": "auger_open_hybrid",
+    "corsika7_panama": "corsika7_panama",
+    "corsika7_pycorsikaio": "corsika7_pycorsikaio",
+    "corsika8_workshop": "corsika8_workshop",
 }
 
 
@@ -45,6 +48,7 @@ def found(name: str) -> tuple[CatalogEntry, Path]:
         ),
         ("auger_hybrid", 3_091, {}),
         ("auger_hybrid_sd", 1_565, {}),
+        ("corsika7_panama", 415, {}),
     ],
 )
 def test_the_suites_set_apart_what_is_wrong_and_nothing_else(
@@ -57,6 +61,24 @@ def test_the_suites_set_apart_what_is_wrong_and_nothing_else(
     document = json.loads((ref.path / "croissant.json").read_text())
     assert document["citeAs"] == entry.citation
     assert f"**Licence of the origin:** {entry.licence}" in (ref.path / "DATASHEET.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [("corsika7_pycorsikaio", {"photon": 5, "p": 15}), ("corsika8_workshop", {"electron": 1})],
+)
+def test_too_few_corsika_showers_to_train_on_are_taken_with_a_warning(
+    tmp_path: Path, name: str, rows: dict[str, int]
+) -> None:
+    entry, folder = found(name)
+    reports: list[ValidationReport] = []
+    ref = take_snapshot(
+        intake(tmp_path / "data", entry.dataset, name=name, directory=folder), on_report=reports.append
+    )  # fmt: skip
+    assert ref.valid
+    assert ref.rows_per_primary == rows
+    warned = {o.subject for o in reports[-1].outcomes if not o.passed and o.severity == "warning"}
+    assert "rows" in warned
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import uuid
 from pathlib import Path
 
 import pytest
-from projects import free_port
+from projects import REPOSITORY, free_port
 from swift import S3
 
 from cascada.data.remotes import pull, push, set_remote, snapshot_names
@@ -41,6 +41,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root = tmp_path / "project"
     root.mkdir()
     git(root, "init", "--quiet")
+    (root / ".gitignore").write_text((REPOSITORY / ".gitignore").read_text())
     add_snapshot(root, "mine", FILES)
     return root
 
