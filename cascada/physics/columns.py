@@ -36,7 +36,7 @@ class Column:
     """
 
     name: str
-    dtype: Literal["int64", "float32", "str", "bool"]
+    dtype: Literal["int64", "float32", "str", "bool", "float32[]"]
     unit: str
     role: Role
     minimum: float = -math.inf
@@ -55,12 +55,46 @@ COLUMNS = {
         Column("n_mu", "float32", "1", "observable", 1.0, 1e12, "muons at ground"),
         Column("n_em", "float32", "1", "observable", 1.0, 1e14, "photons, electrons and positrons at ground"),
         Column("xmax_g_cm2", "float32", "g/cm2", "observable", 400.0, 1600.0, "slant depth of the shower maximum"),
+        # What a simulation ran with, and what only it knows.
+        Column("hadronic_model", "str", "", "domain", description="model of the hadronic interactions"),
+        Column("anomaly", "str", "", "truth", description="kind of unusual shower or detector, or none"),
+        Column("energy_true_eev", "float32", "EeV", "truth", 0.0, 1e3, "energy of the primary"),
+        Column("zenith_true_deg", "float32", "deg", "truth", 0.0, 90.0, "zenith angle of the shower axis"),
+        Column("azimuth_true_deg", "float32", "deg", "truth", 0.0, 360.0, "where it comes from, from x towards y"),
+        Column("core_x_true_m", "float32", "m", "truth", description="core, from the hottest station"),
+        Column("core_y_true_m", "float32", "m", "truth", description="core, from the hottest station"),
+        Column("xmax_true_g_cm2", "float32", "g/cm2", "truth", 0.0, 4e3, "slant depth of the shower maximum"),
+        Column("n_mu_true", "float32", "1", "truth", 0.0, 1e12, "muons at ground"),
+        Column("n_em_true", "float32", "1", "truth", 0.0, 1e14, "photons, electrons and positrons at ground"),
+        # What a surface detector measures of an event.
+        Column("energy_reco_eev", "float32", "EeV", "observable", 1e-3, 1e4, "energy from the signal at 38 degrees"),
+        Column("zenith_reco_deg", "float32", "deg", "observable", 0.0, 90.0, "zenith angle of the fitted front"),
+        Column("azimuth_reco_deg", "float32", "deg", "observable", 0.0, 360.0, "where it comes from, from x towards y"),
+        Column("core_x_reco_m", "float32", "m", "observable", description="fitted core, from the hottest station"),
+        Column("core_y_reco_m", "float32", "m", "observable", description="fitted core, from the hottest station"),
+        Column("s1000_vem", "float32", "VEM", "observable", 0.0, 1e6, "fitted signal at the reference distance"),
+        Column("s38_vem", "float32", "VEM", "observable", 0.0, 1e6, "what it would have been at 38 degrees"),
+        Column("n_stations", "int64", "", "observable", 0, 1e4, "stations with a trigger"),
+        # What one station measures; in the table of events, the station nearest the reference distance.
+        Column("station_id", "int64", "", "id", description="number of the station around the hottest one, which is 0"),
+        Column("station_x_m", "float32", "m", "observable", description="position, from the hottest station"),
+        Column("station_y_m", "float32", "m", "observable", description="position, from the hottest station"),
+        Column("distance_m", "float32", "m", "observable", 0.0, 1e5, "distance from the fitted axis"),
+        Column("plane_azimuth_deg", "float32", "deg", "observable", 0.0, 360.0, "in the shower plane; 0 is upstream"),
+        Column("signal_vem", "float32", "VEM", "observable", 0.0, 1e6, "signal"),
+        Column("time_ns", "float32", "ns", "observable", description="start of the trace, from the first station"),
+        Column("rise_time_ns", "float32", "ns", "observable", 0.0, 2e4, "from 10 to 50 % of the signal"),
+        Column("fall_time_ns", "float32", "ns", "observable", 0.0, 2e4, "from 50 to 90 % of the signal"),
+        Column("area_over_peak_ns", "float32", "ns", "observable", 0.0, 2e4, "signal over its highest bin of 25 ns"),
+        Column("saturated", "bool", "", "observable", description="whether a bin reached the end of the scale"),
+        Column("trace_vem", "float32[]", "VEM", "observable", description="signal per bin of 25 ns"),
     )
 }
 """The shower table, in order."""
 
 COUNTS = ("n_mu", "n_em")
-OBSERVABLES = tuple(c.name for c in COLUMNS.values() if c.role == "observable")
+OBSERVABLES = ("energy_eev", "zenith_deg", "n_mu", "n_em", "xmax_g_cm2")
+"""Observables of the table of showers, which features are made of; those of events and stations are not among them."""
 
 _FACTORS = {
     "energy_eev": {"EeV": 1.0, "PeV": 1e-3, "TeV": 1e-6, "GeV": 1e-9, "eV": 1e-18},

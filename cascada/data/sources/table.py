@@ -10,7 +10,10 @@ from polars.io.plugins import register_io_source
 
 from cascada.physics.columns import COLUMNS
 
-_READ_AS = {"int64": pl.Int64, "float32": pl.Float64, "str": pl.String, "bool": pl.Boolean}
+_READ_AS: dict[str, pl.DataType] = {
+    "int64": pl.Int64(), "float32": pl.Float64(), "str": pl.String(), "bool": pl.Boolean(),
+    "float32[]": pl.List(pl.Float32),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ def from_chunks(chunks: Callable[[], Iterator[pl.DataFrame]], columns: Sequence[
 
 def schema_of(columns: Sequence[str]) -> dict[str, pl.DataType]:
     """List the types that a source gives its columns in."""
-    return {name: _READ_AS[COLUMNS[name].dtype]() for name in columns}
+    return {name: _READ_AS[COLUMNS[name].dtype] for name in columns}
 
 
 def in_order(names: Sequence[str]) -> list[str]:
