@@ -20,10 +20,12 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold
+from threadpoolctl import threadpool_limits
 
 from benchmarks.corsika_showers import Showers, load_showers
-from cascada.physics.columns import COLUMNS
+from cascada.physics.columns import COLUMNS, OBSERVABLES
 from cascada.physics.depth import draw_gumbel, gumbel_parameters
+from cascada.physics.observables import feature_matrix
 from cascada.physics.primaries import PRIMARIES, find_primary
 from cascada.physics.showers import draw_showers
 
@@ -99,19 +101,29 @@ def simulate_like(name: str, real: Showers, rng: np.random.Generator) -> Showers
     return Showers(real.group_id, real.energy_eev, real.zenith_deg, drawn.xmax_g_cm2, drawn.n_mu, drawn.n_em)
 
 
-def separate(name: str, real: Showers, rng: np.random.Generator) -> Separation:
+def separate(name: str, real: Showers, rng: np.random.Generator, *, residuals: bool = False) -> Separation:
     """Train a classifier to tell simulated from CORSIKA showers, and see how far it comes.
 
-    The classifier gets energy, zenith, Xmax, N_mu and N_em; a CORSIKA shower and its simulated twin are always on the
-    same side of a fold. The quality cut that CORSIKA's failed fits of Xmax fall to is made on both.
+    The classifier gets energy, zenith, Xmax, N_mu and N_em; with `residuals` also the features that models train on,
+    which bring it from an AUC of 0.58 to 0.87 where the muons of iron are off by 5 %. A CORSIKA shower and its
+    simulated twin are always on the same side of a fold. The quality cut that failed fits of Xmax fall to is made on
+    both.
     """
     twin = simulate_like(name, real, rng)
     limits = COLUMNS["xmax_g_cm2"]
     inside = (twin.xmax_g_cm2 >= limits.minimum) & (twin.xmax_g_cm2 <= limits.maximum)
     real, twin = real.select(inside), twin.select(inside)
-    features = np.concatenate([_features(real), _features(twin)])
+    features = np.concatenate([_features(real, residuals), _features(twin, residuals)])
     labels, groups = np.repeat([0, 1], real.n_mu.size), np.tile(real.group_id, 2)
     score = np.empty(labels.size)
+    # On a loaded machine the classifier's threads wait for each other most of the time.
+    with threadpool_limits(limits=1):
+        _score_folds(features, labels, groups, score)
+    low, high = _bootstrap(labels, score, real.n_mu.size, rng)
+    return Separation(float(roc_auc_score(labels, score)), low, high, real.n_mu.size)
+
+
+def _score_folds(features: Floats, labels: NDArray[np.int64], groups: NDArray[np.int64], score: Floats) -> None:
     for train, test in GroupKFold(5).split(features, labels, groups):
         model = HistGradientBoostingClassifier(
             learning_rate=0.06,
@@ -122,15 +134,17 @@ def separate(name: str, real: Showers, rng: np.random.Generator) -> Separation:
             random_state=0,
         )
         score[test] = model.fit(features[train], labels[train]).predict_proba(features[test])[:, 1]
-    low, high = _bootstrap(labels, score, real.n_mu.size, rng)
-    return Separation(float(roc_auc_score(labels, score)), low, high, real.n_mu.size)
 
 
-def _features(showers: Showers) -> Floats:
-    return np.column_stack([
+def _features(showers: Showers, residuals: bool) -> Floats:
+    plain = np.column_stack([
         np.log(showers.energy_eev), 1.0 / np.cos(np.radians(showers.zenith_deg)), showers.xmax_g_cm2,
         np.log(showers.n_mu), np.log(showers.n_em / showers.energy_eev),
     ])  # fmt: skip
+    if not residuals:
+        return plain
+    shower = {name: getattr(showers, name) for name in OBSERVABLES}
+    return np.column_stack([plain, feature_matrix(shower, ("muon_residual", "em_residual", "xmax_residual"))])
 
 
 def _bootstrap(labels: NDArray[np.int64], score: Floats, pairs: int, rng: np.random.Generator) -> tuple[float, float]:
@@ -201,10 +215,13 @@ def print_moments(rng: np.random.Generator) -> None:
 
 def print_separation(folder: Path, rng: np.random.Generator) -> None:
     """Print how well simulated showers are told from the half of CORSIKA's that no fit has seen."""
-    print("\n| primary | AUC, simulated vs CORSIKA | 95 % interval | showers of each |\n|---|---|---|---|")
+    print("\n| primary | AUC, five columns | 95 % interval | AUC, with residuals | 95 % interval | showers of each |")
+    print("|---|---|---|---|---|---|")
     for name, showers in load_showers(folder).items():
-        found = separate(name, showers.select(showers.group_id % 2 == 1), rng)
-        print(f"| {name} | {found.auc:.3f} | {found.low:.3f} – {found.high:.3f} | {found.showers} |", flush=True)
+        unseen = showers.select(showers.group_id % 2 == 1)
+        plain, sharp = (separate(name, unseen, rng, residuals=residuals) for residuals in (False, True))
+        cells = [f"{found.auc:.3f} | {found.low:.3f} – {found.high:.3f}" for found in (plain, sharp)]
+        print(f"| {name} | {' | '.join(cells)} | {plain.showers} |", flush=True)
 
 
 def print_nuclei(table: pl.DataFrame, rng: np.random.Generator) -> None:

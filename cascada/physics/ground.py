@@ -49,6 +49,11 @@ EM_REFERENCE = 22.3
 _LN_MASS = np.log([1.0, 4.0, 14.0, 56.0])
 _PHOTON_WIDTH_G_CM2 = 287.0
 _MAXIMUM_CORRELATION = 0.98
+_DEEPEST_PHOTON = (1600.0 - 750.0) / 100.0
+_PHOTON_LN_N_MU = (9.0, 18.3)
+_LN_N_EM_PER_EEV = (14.5, 24.0)
+"""What no shower of the fit went beyond: ln N_mu of photons, scaled to 10 EeV by E^0.94 (the upper end is that of a
+proton: a photon that interacts as a hadron at once), and ln N_em per EeV. Tails of the fit end there."""
 
 
 @functools.cache
@@ -79,7 +84,7 @@ def nucleus_terms(ell: Floats, tilt: Floats, depth: Floats, distance: Floats) ->
     depth, distance
         (Xmax - 750 g/cm2) / 100, and from maximum to ground in units of 500 g/cm2.
     """
-    one, e, d = np.ones_like(ell), np.clip(ell, -1.0, 1.5), np.clip(distance, -1.2, 2.4)
+    one, e, d = np.ones_like(ell), np.clip(ell, -1.0, 1.5), np.clip(distance, -0.3, 2.2)
     return {
         "mu_mean": [one, ell, e**2, tilt, tilt**2, tilt**2 * tilt, depth, e * depth, tilt * depth],
         "em_mean": [one, ell, tilt],
@@ -94,8 +99,13 @@ def nucleus_terms(ell: Floats, tilt: Floats, depth: Floats, distance: Floats) ->
 
 
 def photon_terms(ell: Floats, tilt: Floats, depth: Floats, distance: Floats) -> Terms:
-    """List what multiplies the coefficients of photons; see `nucleus_terms`."""
-    one, e, d = np.ones_like(ell), np.clip(ell, -1.0, 1.5), np.clip(distance, -1.4, 2.1)
+    """List what multiplies the coefficients of photons; see `nucleus_terms`.
+
+    The fit knows no maximum beyond 1600 g/cm2: deeper showers count as ones with a maximum there.
+    """
+    unknown = np.maximum(depth - _DEEPEST_PHOTON, 0.0)
+    depth, distance = depth - unknown, distance + unknown * 100.0 / 500.0
+    one, e, d = np.ones_like(ell), np.clip(ell, -1.0, 1.5), np.clip(distance, -1.0, 2.0)
     plane = [one, e, d, e * d, e**2, d**2]
     cubic = [d**2 * d, e**2 * d, e * d**2, e**2 * e]
     mean = [one, ell, e**2, d, d**2, cubic[0], e * d, tilt, cubic[1], cubic[2], np.square(d**2), cubic[3]]
@@ -187,8 +197,12 @@ def draw_ground(
     value = {name: weighted_sum(model[name], terms[name]) for name in terms}
     first, second = _correlated(_MAXIMUM_CORRELATION * np.tanh(value["rho"]), rng)
     ln_n_mu = MUON_REFERENCE + value["mu_mean"] + _fluctuation(first, value, "mu")
+    if not primary.is_nucleus:
+        scale = 0.94 * np.log(10.0) * ell
+        ln_n_mu = np.clip(ln_n_mu - scale, *_PHOTON_LN_N_MU) + scale
     centre = em_location(model, value["em_mean"], distance_g_cm2=beyond, ell=ell, ln_n_mu=ln_n_mu)
-    return ln_n_mu, np.log(10.0) * (ell + 1.0) + centre + _fluctuation(second, value, "em")
+    per_eev = np.clip(centre + _fluctuation(second, value, "em"), *_LN_N_EM_PER_EEV)
+    return ln_n_mu, np.log(10.0) * (ell + 1.0) + per_eev
 
 
 def _correlated(rho: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:

@@ -107,11 +107,18 @@ def _fit_direction(axes: Axes, signal: Floats, time_ns: Floats, positions: Float
     thickness = 2.6 * (1.0 + distance / 30.0) ** 1.5
     weight = np.where(seen, 1.0 / (_TIME_NS**2 + thickness**2 / np.maximum(signal, 1.0)), 0.0)
     design = np.column_stack([np.ones(len(positions)), -positions])
-    normal = (weight @ (design[:, :, None] * design[:, None, :]).reshape(-1, 9)).reshape(-1, 3, 3)
-    right = (weight * late) @ design
+    normal, right = _normal_equations(np.broadcast_to(design, (*late.shape, 3)), weight, late)
     _, x, y = np.linalg.solve(normal, right[..., None])[..., 0].T
     sine = np.minimum(np.hypot(x, y), math.sin(math.radians(85.0)))
     return Axes(np.arcsin(sine), np.arctan2(y, x) % (2.0 * np.pi), axes.core_x_m, axes.core_y_m)
+
+
+def _normal_equations(design: Floats, weight: Floats, values: Floats) -> tuple[Floats, Floats]:
+    """Build the normal equations of n fits, in sums whose order does not hang on the machine's linear algebra."""
+    weighted = weight[..., None] * design
+    normal: Floats = np.sum(weighted[..., :, None] * design[..., None, :], axis=1)
+    right: Floats = np.sum(weighted * values[..., None], axis=1)
+    return normal, right
 
 
 def _fit_ldf(axes: Axes, signal: Floats, positions: Floats, usable: Mask, centre: Floats) -> tuple[Axes, Floats]:
@@ -127,9 +134,7 @@ def _fit_ldf(axes: Axes, signal: Floats, positions: Floats, usable: Mask, centre
         if step == 0:
             ln_s1000 = np.sum(weight * residual, axis=1) / np.sum(weight, axis=1)
         design = np.stack([np.ones_like(slope_x), slope_x, slope_y], axis=-1)
-        weighted = weight[..., None] * design
-        normal = weighted.transpose(0, 2, 1) @ design
-        right = np.sum(weighted * (residual - ln_s1000[:, None])[..., None], axis=1)
+        normal, right = _normal_equations(design, weight, residual - ln_s1000[:, None])
         prior = 1.0 / _CORE_PRIOR_M**2
         normal[:, [1, 2], [1, 2]] += prior
         right[:, 1:] += prior * (centre - np.column_stack([axes.core_x_m, axes.core_y_m]))

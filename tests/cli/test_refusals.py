@@ -46,7 +46,9 @@ def table(project: Project, change: Callable[[list[list[float]]], None]) -> None
     (project.root / "mine.yaml").write_text(TEXT_EXPERIMENT)
     folder = project.root / "tables"
     folder.mkdir()
-    showers = simulate(SimulatorSource(kind="simulator", showers=2000, primaries=("photon", "p")), seed=3).frame.collect()
+    showers = simulate(
+        SimulatorSource(kind="simulator", showers=2000, primaries=("photon", "p")), seed=3
+    ).frame.collect()
     for name in ("photon", "p"):
         part = showers.filter(showers["primary"] == name)
         columns = ("shower_id", "energy_eev", "zenith_deg", "n_mu", "n_em")

@@ -101,7 +101,7 @@ CASES: dict[tuple[str, str, str, str], Change] = {
     ("raw_showers", BETWEEN, "decreasing_share_n_mu", ""): summed("n_mu"),
     ("raw_showers", BETWEEN, "decreasing_share_n_em", ""): summed("n_em"),
     ("raw_showers", BETWEEN, "ln_n_mu_slope", NUCLEI): steeper("He", -0.1),
-    ("raw_showers", BETWEEN, "ln_n_mu_slope", PHOTONS): steeper("photon", 0.3),
+    ("raw_showers", BETWEEN, "ln_n_mu_slope", PHOTONS): steeper("photon", 0.4),
     ("raw_showers", BETWEEN, "ln_n_mu_scatter", NUCLEI): noisier,
     ("training_showers", ROWS, "table", ""): lambda frame: frame.head(99),
     ("training_showers", IN_SET, "primary", ""): put("primary", "proton", 0.001),
