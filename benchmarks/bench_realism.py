@@ -23,7 +23,7 @@ from sklearn.model_selection import GroupKFold
 from threadpoolctl import threadpool_limits
 
 from benchmarks.corsika_showers import Showers, load_showers
-from cascada.physics.columns import COLUMNS, OBSERVABLES
+from cascada.physics.columns import COLUMNS
 from cascada.physics.depth import draw_gumbel, gumbel_parameters
 from cascada.physics.observables import feature_matrix
 from cascada.physics.primaries import PRIMARIES, find_primary
@@ -143,7 +143,7 @@ def _features(showers: Showers, residuals: bool) -> Floats:
     ])  # fmt: skip
     if not residuals:
         return plain
-    shower = {name: getattr(showers, name) for name in OBSERVABLES}
+    shower = vars(showers)
     return np.column_stack([plain, feature_matrix(shower, ("muon_residual", "em_residual", "xmax_residual"))])
 
 

@@ -20,6 +20,7 @@ QUIET = {
     "GX_ANALYTICS_ENABLED": "false",
     "DVC_NO_ANALYTICS": "1",
     "BENTOML_DO_NOT_TRACK": "true",
+    "ORT_DISABLE_TELEMETRY": "1",
 }
 
 

@@ -10,8 +10,8 @@ from prefect.artifacts import create_table_artifact
 from pydantic import BaseModel, ConfigDict
 
 from cascada.config import Experiment
-from cascada.data.snapshots import read_showers
 from cascada.data.splits import read_split
+from cascada.data.versions import read_showers
 from cascada.evaluation.figures import draw_figures
 from cascada.evaluation.metrics import Evaluation, evaluate
 from cascada.evaluation.predictions import Predictions

@@ -11,8 +11,8 @@ from prefect import flow, task
 from pydantic import BaseModel, ConfigDict
 
 from cascada.config import Experiment
-from cascada.data.snapshots import read_showers
 from cascada.data.splits import read_split
+from cascada.data.versions import read_showers
 from cascada.physics.primaries import class_order
 from cascada.registry.bundle import Lineage
 from cascada.repro.environment import code_state

@@ -8,14 +8,16 @@ from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from pydantic import BaseModel, ConfigDict
 
-from cascada.config import Experiment, FileSource
-from cascada.data.etl import difference_running_sums, sieve
-from cascada.data.snapshots import SnapshotRef, ensure, read_showers, track, write_snapshot
+from cascada.config import Experiment, FileSource, SimulatorSource, SnapshotSource
+from cascada.data.ingest import Intake, take_snapshot
+from cascada.data.leaks import summarise_split
+from cascada.data.snapshots import SnapshotRef, digest_table
 from cascada.data.sources import read_source
 from cascada.data.sources.files import find_files, hash_files
-from cascada.data.sources.table import SourceTable
 from cascada.data.splits import SplitRef, assign, write_split
-from cascada.data.validation import ValidationReport, enforce, load_suite, validate
+from cascada.data.validation import ValidationReport, enforce, load_suite, validate_summary
+from cascada.data.versions import ensure, read_showers, track
+from cascada.physics.observables import required_columns
 from cascada.settings import load_settings
 from flows.policies import CACHED, RETRIED, by_content
 
@@ -30,64 +32,59 @@ class Ingested(BaseModel):
 
 
 def data_folder(experiment: Experiment, data_dir: Path | None) -> Path | None:
-    """Find the folder of the input files: given, or named in the experiment relative to the project."""
-    if data_dir is not None or not isinstance(experiment.source, FileSource) or experiment.source.directory is None:
+    """Find the folder of the input: given, that of the snapshots, or named in the experiment."""
+    source, root = experiment.source, load_settings().root
+    if data_dir is not None:
         return data_dir
-    return load_settings().root / experiment.source.directory
+    if isinstance(source, SnapshotSource):
+        return root / "data"
+    return root / source.directory if isinstance(source, FileSource) and source.directory else None
 
 
 def hash_inputs(experiment: Experiment, folder: Path | None) -> dict[str, str]:
-    """Hash the input files, so that a changed file is never answered from the cache."""
-    if not isinstance(experiment.source, FileSource) or folder is None:
+    """Hash what will be read, so that a changed file is never answered from the cache."""
+    source = experiment.source
+    if folder is None or isinstance(source, SimulatorSource):
         return {}
-    return hash_files(find_files(experiment.source, folder))
+    if isinstance(source, SnapshotSource):
+        return {source.name: digest_table(read_source(source, directory=folder, seed=0, threads=1).frame).ordered}
+    return hash_files(find_files(source, folder))
 
 
 @task(cache_key_fn=by_content("experiment", "inputs", "allow_invalid_data"), **CACHED, **RETRIED)
-def take_snapshot(
+def snapshot_source(
     experiment: Experiment,
     folder: Path | None,
     inputs: dict[str, str],  # noqa: ARG001  # hashes of the files: part of the cache key
     allow_invalid_data: bool,
 ) -> SnapshotRef:
-    """Read, repair, validate, sieve, validate again, write and version."""
-    table = read_source(experiment.source, directory=folder, seed=experiment.seed, threads=experiment.training.threads)
-    if experiment.repair == "difference_running_sums":
-        table = SourceTable(difference_running_sums(table.frame.collect()).lazy(), table.files, table.origin)
-    reports = [_judge(table, experiment.expectations.raw, allow_invalid_data)]
-    sieved = sieve(table.frame.collect())
-    kept = SourceTable(sieved.kept.lazy(), table.files, table.origin)
-    reports.append(_judge(kept, experiment.expectations.training, allow_invalid_data))
+    """Take the snapshot of an experiment's source and version it."""
     settings = load_settings()
-    ref = write_snapshot(
-        experiment.name,
-        sieved,
-        folder=settings.root / "data",
-        origin=dict(table.origin) | {"repair": experiment.repair},
-        valid=all(report.passed for report in reports),
-    )
-    return track(ref, settings.root)
+    intake = Intake(
+        experiment, name=experiment.name, seed=experiment.seed, threads=experiment.training.threads, directory=folder,
+        suites=settings.root / "expectations", data=settings.root / "data", allow_invalid=allow_invalid_data,
+    )  # fmt: skip
+    return track(take_snapshot(intake, on_report=_publish), settings.root)
 
 
-def _judge(table: SourceTable, suite_name: str, allow_invalid_data: bool) -> ValidationReport:
-    suite = load_suite(load_settings().root / "expectations", suite_name)
-    report = validate(table.frame.collect(), suite, table.files)
-    create_markdown_artifact(report.to_markdown(), key=f"validation-{suite_name.replace('_', '-')}")
-    if allow_invalid_data:
-        for failure in report.failures:
-            get_run_logger().warning(
-                "allowed although %s on %s: %s", failure.expectation, failure.subject, failure.measured
-            )
-    else:
-        enforce(report)
-    return report
+def _publish(report: ValidationReport) -> None:
+    create_markdown_artifact(report.to_markdown(), key=f"validation-{report.suite.replace('_', '-')}")
+    for failure in report.failures:
+        get_run_logger().warning("%s on %s: %s", failure.expectation, failure.subject, failure.measured)
 
 
 @task(cache_key_fn=by_content("experiment", "snapshot"), **CACHED)
 def make_split(experiment: Experiment, snapshot: SnapshotRef) -> SplitRef:
-    """Assign whole groups to partitions and save the manifest."""
+    """Assign whole groups to partitions, look for leaks, and save the manifest."""
     settings = load_settings()
-    manifest = assign(read_showers(snapshot, settings.root), experiment.split, experiment.seed)
+    showers = read_showers(snapshot, settings.root)
+    manifest = assign(showers, experiment.split, experiment.seed)
+    leaks = summarise_split(showers, manifest, required_columns(experiment.features))
+    suite = load_suite(settings.root / "expectations", experiment.expectations.partitions)
+    report = validate_summary(leaks, suite, {"": str(snapshot.path)})
+    _publish(report)
+    if snapshot.valid:
+        enforce(report)
     return write_split(manifest, settings.home / "splits")
 
 
@@ -96,7 +93,7 @@ def ingest(experiment: Experiment, data_dir: Path | None, allow_invalid_data: bo
     """Make the snapshot and the split of an experiment."""
     folder = data_folder(experiment, data_dir)
     inputs = hash_inputs(experiment, folder)
-    taken = take_snapshot.with_options(refresh_cache=refresh)(experiment, folder, inputs, allow_invalid_data)
+    taken = snapshot_source.with_options(refresh_cache=refresh)(experiment, folder, inputs, allow_invalid_data)
     snapshot = ensure(taken, load_settings().root)
     split = make_split.with_options(refresh_cache=refresh)(experiment, snapshot)
     get_run_logger().info("%d showers kept, %d quarantined", snapshot.rows_kept, snapshot.rows_quarantined)

@@ -21,3 +21,5 @@ print(*project["optional-dependencies"]["serving"], sep="\n")'
 compile --group pyproject.toml:setup --output-file requirements/uv.txt
 compile pyproject.toml --group dev --output-file requirements/dev.txt
 serving_needs | compile - --constraint requirements/dev.txt --output-file requirements/serving.txt
+# The S3 server of the tests has an environment of its own (tests/support/swift.py).
+echo "swift>=2.38" | compile - --output-file requirements/swift.txt

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from projects import REPOSITORY, Project, free_port
+from swift import S3, running
 
 from cascada import platform
 
@@ -26,9 +27,9 @@ def _local(host):
     return host in (None, "", "localhost", "0.0.0.0", "::", "::1") or str(host).startswith("127.")
 
 def _note(event, arguments):
-    if event == "socket.getaddrinfo":
+    if event in ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"):
         host = arguments[0]
-    elif event == "socket.connect" and isinstance(arguments[1], tuple):
+    elif event in ("socket.connect", "socket.sendto", "socket.sendmsg") and isinstance(arguments[1], tuple):
         host = arguments[1][0]
     else:
         return
@@ -48,12 +49,13 @@ def _clean_environment() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def network_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file that notes every attempt to reach another machine."""
+def network_log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The file that notes every attempt to reach another machine; at the end of the session it must be empty."""
     folder = tmp_path_factory.mktemp("watch")
     (folder / "sitecustomize.py").write_text(_WATCH)
     (folder / "log").touch()
-    return folder / "log"
+    yield folder / "log"
+    assert (folder / "log").read_text() == "", "a process that some test started tried to reach another machine"
 
 
 @pytest.fixture(scope="session")
@@ -105,3 +107,10 @@ def composition_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the open benchmark is not at {folder}; flows/experiments/composition.yaml says where to get it")
     return folder
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    """A real S3 server (OpenStack Swift) for the whole session; tests make buckets of their own."""
+    with running(tmp_path_factory.mktemp("swift")) as server:
+        yield server

@@ -21,7 +21,7 @@ def demo() -> None:
     started = time.monotonic()
     settings = enter()
     stderr.print("1/4  starting Prefect and MLflow")
-    start_observers(settings)
+    start_observers(settings, service_follows=True)
     stderr.print("2/4  flow: ingest, train, evaluate, release")
     experiment = load_experiment(settings.root / "flows" / "experiments" / "demo.yaml")
     outcome = run_experiment(settings, experiment, None, allow_invalid_data=False, refresh=False)
@@ -40,8 +40,8 @@ def demo() -> None:
 
 
 def _test_events(outcome: Outcome, settings: Settings, count: int = 200) -> list[tuple[str, dict[str, float]]]:
-    from cascada.data.snapshots import read_showers
     from cascada.data.splits import read_split
+    from cascada.data.versions import read_showers
     from cascada.physics.columns import OBSERVABLES
 
     showers, split = read_showers(outcome.ingested.snapshot, settings.root), read_split(outcome.ingested.split)

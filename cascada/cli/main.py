@@ -9,15 +9,17 @@ import click
 import typer
 
 import cascada
-from cascada.cli import demo, servers, train
+from cascada.cli import data, demo, servers, train
 from cascada.cli.render import stderr
 from cascada.errors import CascadaError
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=cascada.__doc__, add_completion=False)
 app.command("train")(train.train)
+app.add_typer(data.app, name="data")
 app.command("demo")(demo.demo)
 app.command("up")(servers.up)
 app.command("status")(servers.status)
+app.command("env")(servers.env)
 app.command("serve")(servers.serve)
 app.command("predict")(servers.predict)
 app.command("down")(servers.down)

@@ -1,8 +1,10 @@
-"""`cascada up`, `status`, `serve`, `predict` and `down`."""
+"""`cascada up`, `status`, `env`, `serve`, `predict` and `down`."""
 
 from __future__ import annotations
 
 import json
+import os
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,14 +14,14 @@ import typer
 from cascada.cli.context import enter
 from cascada.cli.render import show_facts, show_prediction, stdout
 from cascada.errors import ArtifactError, PlatformError, SourceError, nearest
-from cascada.settings import Settings
+from cascada.settings import Settings, process_environment
 
 
-def start_observers(settings: Settings) -> None:
-    """Start Prefect and MLflow side by side and wait for both."""
+def start_observers(settings: Settings, *, service_follows: bool = False) -> None:
+    """Start Prefect and MLflow side by side and wait for both; ask first for every port that will be needed."""
     from cascada import platform
 
-    for name in ("prefect", "mlflow"):
+    for name in ("prefect", "mlflow", *["service"] * service_follows):
         platform.require_free_port(settings, name)
     prefect, mlflow = platform.start_prefect(settings), platform.start_mlflow(settings)
     platform.wait_until_ready(prefect, "/api/health")
@@ -73,6 +75,15 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="print as JSON")
         show_facts("Running", {s.name: f"{s.url}  pid {s.pid}  {s.what}  log {s.log}" for s in servers.values()})
     else:
         stdout.print("no server runs; start them with `cascada up`")
+
+
+def env() -> None:
+    """Print the platform's environment for a shell: `eval "$(cascada env)"` before prefect, mlflow, dvc or bentoml.
+
+    With it they are quiet, and they find the servers and stores of this project.
+    """
+    for name in process_environment(enter()):
+        typer.echo(f"export {name}={shlex.quote(os.environ[name])}")
 
 
 def serve(model: Annotated[str, typer.Argument(help="registered model; the name of its experiment")]) -> None:

@@ -25,6 +25,7 @@ from cascada.config.sources import (
     MappedSource,
     ParquetSource,
     RootSource,
+    SnapshotSource,
     Source,
     TextSource,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "RootSource",
     "Section",
     "SimulatorSource",
+    "SnapshotSource",
     "Source",
     "Split",
     "TextSource",

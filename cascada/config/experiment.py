@@ -21,10 +21,11 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class Expectations(Section):
-    """Names of the suites in `expectations/` at the two stage boundaries."""
+    """Names of the suites in `expectations/`: before and after ETL, and after the split."""
 
     raw: str = "raw_showers"
     training: str = "training_showers"
+    partitions: str = "partitions"
 
 
 class Dataset(Section):
@@ -87,7 +88,7 @@ class Experiment(Dataset):
     split: Split = Split()
     features: tuple[str, ...] = Field(min_length=1, description="names from cascada.physics.observables")
     reference: tuple[str, ...] = Field(
-        ("p", "He", "N", "Fe"), description="primaries that the anomaly score calls normal"
+        ("p", "He", "N", "Fe"), min_length=1, description="primaries that the anomaly score calls normal"
     )
     model: DeepAutoencoder
     training: Training = Training()
@@ -121,7 +122,7 @@ def override_value(data: dict[str, Any], override: str) -> None:
     Raises
     ------
     ConfigError
-        If the text has no ``=`` or the key goes below a value that holds no keys.
+        If the text has no ``=``, the value is not YAML, or the key goes below a value that holds no keys.
     """
     key, equals, text = override.partition("=")
     if not equals or not key:
@@ -131,4 +132,7 @@ def override_value(data: dict[str, Any], override: str) -> None:
         data = data.setdefault(parent, {})
         if not isinstance(data, dict):
             raise ConfigError("--set goes below a value that holds no keys", where=key, got=f"{parent}={data!r}")
-    data[last] = yaml.safe_load(text)
+    try:
+        data[last] = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:  # a date that no calendar has is a ValueError
+        raise ConfigError("the value of --set cannot be read as YAML", where=override, got=str(error)) from error

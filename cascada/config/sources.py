@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cascada.config.section import Section
 from cascada.config.simulator import SimulatorSource
@@ -29,7 +29,7 @@ class FileSource(Section):
 class ColumnMap(Section):
     """Where a canonical column comes from in a table."""
 
-    column: int | str = Field(description="name; in a text table without a header the position (from 0)")
+    column: int | str = Field(description="name, or position (from 0)")
     unit: str = Field("1", description="unit in the file; converted to the canonical unit")
     floor_divide: int = Field(1, ge=1, description="integer division of the raw value, to turn an id into a group")
 
@@ -49,11 +49,17 @@ class MappedSource(FileSource):
     """
 
     columns: dict[str, ColumnMap] = Field(min_length=1)
-    label: LabelMap | None = None
+    label: LabelMap | None = Field(None, description="where files hold several primaries; without it, the file says")
+
+    @model_validator(mode="after")
+    def _one_label(self) -> Self:
+        if self.label is not None and isinstance(self.files, dict):
+            raise ValueError("the label comes from a column or from the file: give a list of files with `label`")
+        return self
 
 
 class TextSource(MappedSource):
-    """Text tables: separated by white space, or CSV."""
+    """Text tables: separated by white space, or CSV; also ``.gz``."""
 
     kind: Literal["text"]
     separator: Literal["whitespace", ",", ";", "\t"] = "whitespace"
@@ -67,14 +73,21 @@ class ParquetSource(MappedSource):
 
 
 class Hdf5Source(MappedSource):
-    """HDF5 files: a table (compound data set), or a group with one data set a column."""
+    """HDF5 files: a table (compound data set), or a group with one data set a column.
+
+    Of several numbers a row (``values_block_0`` of pandas) the map takes one: ``name[0]``.
+    """
 
     kind: Literal["hdf5"]
     table: str = Field("/", description="path of the table or of the group inside the file")
 
 
 class RootSource(MappedSource):
-    """ROOT files with a flat tree; branches of vectors are reduced or indexed by the map (``branch[0]``)."""
+    """ROOT files with a tree or an RNTuple.
+
+    Of a branch with vectors the map takes one number: ``branch[0]``, or ``len(branch)``, and likewise ``sum``, ``max``,
+    ``min`` and ``mean``.
+    """
 
     kind: Literal["root"]
     tree: str
@@ -84,12 +97,25 @@ class Corsika7Source(FileSource):
     """CORSIKA 7 binary particle files, plain or thinned, also ``.gz`` and ``.zst``; the headers hold the label."""
 
     kind: Literal["corsika7"]
+    depths: Literal["vertical", "slant"] = Field(
+        "vertical", description="what longitudinal profiles run along: slant if CORSIKA was compiled with SLANT"
+    )
+    hits: bool = Field(False, description="also offer the table of all particles at the observation levels")
 
 
 class Corsika8Source(FileSource):
-    """Output folders of CORSIKA 8."""
+    """Output folders of CORSIKA 8, each with the modules ``particles`` and ``profile``.
+
+    What the module ``primary`` says about the primary counts. Folders of early versions do not have it: then `files`
+    maps the primary to its folders, and energy and direction of all showers stand here.
+    """
 
     kind: Literal["corsika8"]
+    energy_eev: float | None = Field(None, gt=0, description="energy, for folders without the module primary")
+    zenith_deg: float | None = Field(None, ge=0, lt=90, description="zenith, for folders without the module primary")
+    azimuth_deg: float = Field(
+        0.0, ge=0, le=360, description="azimuth of the momentum from the x axis, for folders without the module primary"
+    )
 
 
 class AugerSource(FileSource):
@@ -98,8 +124,16 @@ class AugerSource(FileSource):
     kind: Literal["auger"]
 
 
+class SnapshotSource(Section):
+    """The kept rows of a snapshot of this project (`cascada data list`), judged anew."""
+
+    kind: Literal["snapshot"]
+    name: str
+
+
 Source = Annotated[
     SimulatorSource
+    | SnapshotSource
     | TextSource
     | ParquetSource
     | Hdf5Source

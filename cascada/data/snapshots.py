@@ -1,7 +1,7 @@
-"""Snapshots: immutable, validated data sets on disk, versioned with DVC (this is the one door to it).
+"""Snapshots: immutable, validated data sets on disk.
 
-A snapshot is the folder ``data/<name>`` with ``showers.parquet``, ``quarantine.parquet`` and ``snapshot.json``; git
-tracks ``data/<name>.dvc``, DVC keeps every version in its cache and its remote.
+A snapshot is the folder ``data/<name>`` with ``showers.parquet``, ``quarantine.parquet``, the tables that belong to the
+same showers, ``snapshot.json``, and for readers ``validation.html``, ``DATASHEET.md`` and ``croissant.json``.
 """
 
 from __future__ import annotations
@@ -14,33 +14,18 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import polars as pl
-import yaml
 from pydantic import BaseModel, ConfigDict
 
-from cascada.data.etl import Sieved, reasons_of
+from cascada.data.quality import CHUNK_ROWS
 from cascada.errors import ArtifactError, SourceError
-from cascada.physics.columns import COLUMNS, SCHEMA_VERSION
-from cascada.repro.fingerprint import table_sha256
-
-if TYPE_CHECKING:
-    from dvc.repo import Repo
+from cascada.physics.columns import COLUMNS
+from cascada.repro.tables import TableDigest, hash_table
 
 logger = logging.getLogger(__name__)
 
-_SHOWERS, _QUARANTINE, _CARD = "showers.parquet", "quarantine.parquet", "snapshot.json"
-
-_ANEW = "train again with --refresh to take the snapshot anew"
-_DVC_CONFIG = """\
-[core]
-    analytics = false
-    check_update = false
-    remote = local
-['remote "local"']
-    url = ../.cascada/dvc-remote
-"""
+SHOWERS, QUARANTINE, CARD = "showers.parquet", "quarantine.parquet", "snapshot.json"
 
 
 class SnapshotRef(BaseModel):
@@ -52,12 +37,20 @@ class SnapshotRef(BaseModel):
         Folder of the snapshot.
     content_sha256
         Hash of every value of the kept rows, with names, types, units and order.
+    unordered_sha256
+        The same for rows in any order (`cascada.repro.tables`).
+    columns
+        Columns of the kept rows, in order.
+    tables
+        Names of further tables of the same showers, each in a file of its own.
     rows_in, rows_kept, rows_quarantined
         ``rows_in = rows_kept + rows_quarantined``.
     reasons
         Quarantined rows by reason.
     dvc_md5
         DVC's name of this version; empty until it is tracked.
+    suites
+        Names of the suites that judged the rows as they came and as they are.
     valid
         Whether every suite passed; a snapshot taken in spite of a failed suite is marked for ever.
     """
@@ -67,148 +60,136 @@ class SnapshotRef(BaseModel):
     name: str
     path: Path
     content_sha256: str
+    unordered_sha256: str
     schema_version: int
+    columns: tuple[str, ...]
+    tables: tuple[str, ...] = ()
     rows_in: int
     rows_kept: int
     rows_quarantined: int
     rows_per_primary: dict[str, int]
     reasons: dict[str, int]
     origin: dict[str, object]
+    suites: tuple[str, ...]
     valid: bool
     dvc_md5: str = ""
 
+    @property
+    def card(self) -> dict[str, object]:
+        """The reference as the snapshot itself holds it: without what only its surroundings know."""
+        return self.model_dump(mode="json", exclude={"path", "dvc_md5"})
 
-def content_sha256(frame: pl.DataFrame) -> str:
-    """Hash all values of a shower table in row order."""
-    arrays = {name: frame[name].to_numpy() for name in frame.columns}
-    return table_sha256(arrays, {name: COLUMNS[name].unit for name in frame.columns})
+
+def digest_table(table: pl.LazyFrame | pl.DataFrame) -> TableDigest:
+    """Hash all values of a table of canonical columns, chunk by chunk."""
+    frame = table.lazy()
+    units = {name: COLUMNS[name].unit for name in frame.collect_schema().names()}
+    chunks = frame.collect_batches(chunk_size=CHUNK_ROWS, maintain_order=True, engine="streaming")
+    return hash_table(chunks, units)
 
 
-def write_snapshot(name: str, sieved: Sieved, *, folder: Path, origin: dict[str, object], valid: bool) -> SnapshotRef:
-    """Write a snapshot; it appears whole or not at all.
+def content_sha256(table: pl.LazyFrame | pl.DataFrame) -> str:
+    """Hash all values of a shower table in row order: the identity of a data set."""
+    return digest_table(table).ordered
+
+
+@contextlib.contextmanager
+def staging(folder: Path, name: str) -> Iterator[Path]:
+    """Give a folder to write a snapshot in; `publish` makes it the snapshot, leaving without that leaves nothing.
 
     Parameters
     ----------
     folder
-        Parent folder; the snapshot becomes ``folder/name`` and replaces what was there.
-    origin
-        Where the rows came from.
+        Parent of the snapshots.
+    name
+        Name of the snapshot; what killed runs left under it is swept away.
 
     Raises
     ------
     SourceError
         If the disk is full or cannot be written.
     """
-    kept, quarantined = sieved.kept, sieved.quarantined
-    ref = SnapshotRef(
-        name=name, path=folder / name, content_sha256=content_sha256(kept), schema_version=SCHEMA_VERSION,
-        rows_in=kept.height + quarantined.height, rows_kept=kept.height, rows_quarantined=quarantined.height,
-        rows_per_primary=dict(kept.group_by("primary").len().sort("primary").iter_rows()),
-        reasons=reasons_of(quarantined), origin=origin, valid=valid,
-    )  # fmt: skip
-    folder.mkdir(parents=True, exist_ok=True)
-    _sweep(folder, name)
-    with _staging(folder, name) as staging:
-        kept.write_parquet(staging / _SHOWERS, compression="zstd", statistics=True)
-        quarantined.write_parquet(staging / _QUARANTINE, compression="zstd")
-        card = ref.model_dump(mode="json", exclude={"path", "dvc_md5"})
-        (staging / _CARD).write_text(json.dumps(card, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        _swap(staging, ref.path)
-    return ref
-
-
-@contextlib.contextmanager
-def _staging(folder: Path, name: str) -> Iterator[Path]:
-    staging = Path(tempfile.mkdtemp(prefix=f".{name}.writing-", dir=folder))
+    staged: Path | None = None
     try:
-        yield staging
+        folder.mkdir(parents=True, exist_ok=True)
+        _sweep(folder, name)
+        staged = Path(tempfile.mkdtemp(prefix=f".{name}.writing-", dir=folder))
+        staged.chmod(folder.stat().st_mode & 0o777)  # mkdtemp's own would hide the snapshot from the group
+        yield staged
     except OSError as error:
+        raise _no_room(folder, error) from error
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        if "No space left" in str(error):
+            raise _no_room(folder, error) from error
         raise SourceError(
-            "the snapshot cannot be written", where=str(folder), got=str(error), hint="free some disk space"
+            "the rows of an input file cannot be read", got=str(error)[:500], hint="the file is damaged: fetch it anew"
         ) from error
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        if staged is not None:
+            shutil.rmtree(staged, ignore_errors=True)
+
+
+def _no_room(folder: Path, error: BaseException) -> SourceError:
+    return SourceError(
+        "the snapshot cannot be written", where=str(folder), got=str(error)[:500], hint="free some disk space"
+    )
 
 
 def _sweep(folder: Path, name: str) -> None:
+    for leftover in folder.glob(f".{name}.replaced-*"):
+        if (folder / name).exists():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.rename(folder / name)
     for leftover in folder.glob(f".{name}.writing-*"):
         logger.info("removing %s, left by a run that was killed", leftover)
         shutil.rmtree(leftover, ignore_errors=True)
 
 
-def _swap(staging: Path, target: Path) -> None:
-    for file in staging.iterdir():
+def write_card(staged: Path, ref: SnapshotRef) -> None:
+    """Write the reference of a snapshot into its own folder."""
+    (staged / CARD).write_text(json.dumps(ref.card, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def publish(staged: Path, ref: SnapshotRef) -> None:
+    """Make a staged folder the snapshot, in the place of the one that was there."""
+    for file in staged.iterdir():
         with file.open("rb") as handle:
             os.fsync(handle.fileno())
-    if target.exists():
-        shutil.rmtree(target)
-    staging.rename(target)
+    replaced = staged.with_name(staged.name.replace(".writing-", ".replaced-"))
+    if ref.path.exists():
+        ref.path.rename(replaced)
+    staged.rename(ref.path)
+    shutil.rmtree(replaced, ignore_errors=True)
 
 
-def read_showers(ref: SnapshotRef, root: Path) -> pl.DataFrame:
-    """Read the kept rows and check their hash; when another version lies in the folder, DVC brings this one back.
+def open_snapshot(path: Path) -> SnapshotRef:
+    """Read the reference of a snapshot on disk from its card.
 
     Raises
     ------
     ArtifactError
-        If the snapshot cannot be had or its values differ from the reference.
+        If the folder holds no snapshot.
     """
-    file = ref.path / _SHOWERS
-    if not file.exists() or content_sha256(pl.read_parquet(file)) != ref.content_sha256:
-        _restore(ref, root)
-    frame = pl.read_parquet(file)
-    found = content_sha256(frame)
-    if found != ref.content_sha256:
-        raise ArtifactError(
-            "the snapshot was altered",
-            where=str(ref.path),
-            expected=ref.content_sha256,
-            got=found,
-            hint=_ANEW,
-        )
-    return frame
-
-
-def ensure(ref: SnapshotRef, root: Path) -> SnapshotRef:
-    """Make sure that the version of a reference is the one that lies in its folder; see `read_showers`."""
-    read_showers(ref, root)
-    return ref
-
-
-def track(ref: SnapshotRef, root: Path) -> SnapshotRef:
-    """Put a snapshot under DVC, push it to the default remote and return the reference with DVC's hash."""
-    with _repository(root) as repo:
-        (stage,) = repo.add(str(ref.path))
-        repo.push(targets=[stage.addressing])
-        return ref.model_copy(update={"dvc_md5": stage.outs[0].hash_info.value})
-
-
-def _restore(ref: SnapshotRef, root: Path) -> None:
-    from dvc.exceptions import DvcException
-
-    logger.info("restoring %s %s from DVC", ref.name, ref.content_sha256[:12])
-    pointer = ref.path.with_name(f"{ref.name}.dvc")
-    output = {"md5": ref.dvc_md5, "hash": "md5", "path": ref.name}
     try:
-        with _repository(root) as repo:
-            pointer.write_text(yaml.safe_dump({"outs": [output]}), encoding="utf-8")
-            repo.pull(targets=[str(pointer)], force=True)
-    except DvcException as error:
-        raise ArtifactError(
-            "the snapshot is neither on disk nor in the DVC cache or remote",
-            where=f"{ref.path}, md5 {ref.dvc_md5}",
-            got=str(error),
-            hint=_ANEW,
-        ) from error
+        return SnapshotRef.model_validate(json.loads((path / CARD).read_text(encoding="utf-8")) | {"path": path})
+    except (OSError, ValueError) as error:
+        raise ArtifactError("this folder holds no snapshot", where=str(path), expected=CARD, got=str(error)) from error
 
 
-@contextlib.contextmanager
-def _repository(root: Path) -> Iterator[Repo]:
-    from dvc.repo import Repo
+def list_snapshots(folder: Path) -> list[SnapshotRef]:
+    """List the snapshots below a folder, by name."""
+    return [open_snapshot(card.parent) for card in sorted(folder.glob(f"*/{CARD}"))]
 
-    logging.getLogger("dvc").setLevel(logging.ERROR)  # dvc sets its own level to INFO on import
-    if not (root / ".dvc").exists():
-        Repo.init(str(root)).close()
-        (root / ".dvc" / "config").write_text(_DVC_CONFIG, encoding="utf-8")
-    with Repo(str(root)) as repo:
-        yield repo
+
+def scan_showers(ref: SnapshotRef) -> pl.LazyFrame:
+    """Open the kept rows of a snapshot, lazily and unchecked; `cascada.data.versions.read_showers` checks them."""
+    return pl.scan_parquet(ref.path / SHOWERS)
+
+
+def is_intact(ref: SnapshotRef) -> bool:
+    """Tell whether the kept rows on disk are those of the reference, by their full content."""
+    try:
+        return content_sha256(scan_showers(ref)) == ref.content_sha256
+    except (OSError, KeyError, pl.exceptions.PolarsError):
+        return False

@@ -11,11 +11,14 @@ from pydantic import BaseModel, ConfigDict
 
 from cascada.config import Split
 from cascada.errors import ArtifactError, ConfigError
-from cascada.repro.fingerprint import table_sha256
 from cascada.repro.seeds import generator
+from cascada.repro.tables import table_sha256
 
 Partition = Literal["train", "validation", "calibration", "test"]
 PARTITIONS: tuple[Partition, ...] = get_args(Partition)
+
+
+_ANEW = "train again with --refresh"
 
 
 class SplitRef(BaseModel):
@@ -30,30 +33,45 @@ class SplitRef(BaseModel):
 
 
 def assign(frame: pl.DataFrame, config: Split, seed: int) -> pl.DataFrame:
-    """Assign every row to a partition, so that a group is never on two sides.
+    """Assign every row to a partition: a group is never on two sides, and every side has its share of every stratum.
+
+    A stratum is all groups that hold the same primaries; a table without labels is one stratum.
 
     Returns
     -------
     polars.DataFrame
-        ``shower_id, group_id, primary, partition`` in the order of `frame`.
+        ``shower_id, group_id, partition``, and ``primary`` where the table has it, in the order of `frame`.
 
     Raises
     ------
     ConfigError
         If a partition lacks a primary.
     """
-    groups = np.unique(frame["group_id"].to_numpy())
-    order = generator(seed, "split").permutation(groups.size)
-    held_out = np.round(np.cumsum([config.test, config.calibration, config.validation]) * groups.size).astype(int)
-    names = np.full(groups.size, "train", dtype=object)
-    for name, start, stop in zip(("test", "calibration", "validation"), (0, *held_out), held_out, strict=False):
-        names[order[start:stop]] = name
-    partition = names[np.searchsorted(groups, frame["group_id"].to_numpy())]
-    manifest = frame.select("shower_id", "group_id", "primary").with_columns(
-        pl.Series("partition", partition, dtype=pl.String)
-    )
-    _check(manifest)
+    groups = _strata(frame)
+    rng = generator(seed, "split")
+    sides = np.full(groups.height, PARTITIONS.index("train"), np.uint8)
+    for (_,), stratum in groups.with_row_index("row").group_by("stratum", maintain_order=True):
+        rows = rng.permutation(stratum["row"].to_numpy())
+        held_out = np.round(np.cumsum([config.test, config.calibration, config.validation]) * rows.size).astype(int)
+        for name, start, stop in zip(_HELD_OUT, (0, *held_out), held_out, strict=False):
+            sides[rows[start:stop]] = PARTITIONS.index(name)
+    side = sides[np.searchsorted(groups["group_id"].to_numpy(), frame["group_id"].to_numpy())]
+    names = pl.Series("partition", side).replace_strict(range(len(PARTITIONS)), PARTITIONS, return_dtype=pl.String)
+    manifest = frame.select(c for c in ("shower_id", "group_id", "primary") if c in frame.columns).with_columns(names)
+    if "primary" in manifest.columns:
+        _check(manifest)
     return manifest
+
+
+_HELD_OUT: tuple[Partition, ...] = ("test", "calibration", "validation")
+
+
+def _strata(frame: pl.DataFrame) -> pl.DataFrame:
+    """List the groups, sorted, each with the primaries that it holds."""
+    if "primary" not in frame.columns:
+        return frame.select(pl.col("group_id").unique().sort(), stratum=pl.lit(""))
+    held = pl.col("primary").unique().sort().str.join(" ").alias("stratum")
+    return frame.lazy().group_by("group_id").agg(held).sort("group_id").collect(engine="streaming")
 
 
 def _check(manifest: pl.DataFrame) -> None:
@@ -71,7 +89,7 @@ def _check(manifest: pl.DataFrame) -> None:
 
 def write_split(manifest: pl.DataFrame, folder: Path) -> SplitRef:
     """Write the manifest of a split under its own hash."""
-    digest = table_sha256({name: manifest[name].to_numpy() for name in manifest.columns}, {})
+    digest = table_sha256(manifest, {})
     path = folder / f"{digest[:16]}.parquet"
     folder.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".writing")
@@ -97,11 +115,14 @@ def read_split(ref: SplitRef) -> pl.DataFrame:
         If the file is missing or was altered.
     """
     if not ref.path.exists():
-        raise ArtifactError("the split manifest is missing", where=str(ref.path), hint="train again with --refresh")
-    manifest = pl.read_parquet(ref.path)
-    found = table_sha256({name: manifest[name].to_numpy() for name in manifest.columns}, {})
+        raise ArtifactError("the split manifest is missing", where=str(ref.path), hint=_ANEW)
+    try:
+        manifest = pl.read_parquet(ref.path)
+        found = table_sha256(manifest, {})
+    except pl.exceptions.PolarsError as error:
+        raise ArtifactError("the split manifest is damaged", where=str(ref.path), got=str(error), hint=_ANEW) from error
     if found != ref.content_sha256:
         raise ArtifactError(
-            "the split manifest was altered", where=str(ref.path), expected=ref.content_sha256, got=found
+            "the split manifest was altered", where=str(ref.path), expected=ref.content_sha256, got=found, hint=_ANEW
         )
     return manifest

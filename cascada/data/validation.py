@@ -1,17 +1,20 @@
-"""The one door to Great Expectations: suites as YAML, judged on a table and on its physics per primary."""
+"""The one door to Great Expectations: suites as YAML, judged on a table in chunks and on its physics in summary."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import polars as pl
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from cascada.data.quality import physics_per_primary
+from cascada.data.etl import Limits
+from cascada.data.quality import CHUNK_ROWS, summarise
 from cascada.errors import ConfigError, InvalidDataError, nearest
 
 logger = logging.getLogger(__name__)
@@ -44,18 +47,36 @@ class Rule(BaseModel):
     when_present: bool = False
 
     @property
-    def subject(self) -> str:
-        return str(self.kwargs.get("column") or ", ".join(self.kwargs.get("column_list", [])) or "table")
+    def column(self) -> str:
+        return str(self.kwargs.get("column", ""))
 
 
 class Suite(BaseModel):
-    """Rules on the rows of a shower table and on its summary per primary (`cascada.data.quality`)."""
+    """Rules on a table: on its rows one by one, and on its two summaries (`cascada.data.quality.Physics`)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    rows: tuple[Rule, ...] = Field(min_length=1)
+    rows: tuple[Rule, ...] = ()
     per_primary: tuple[Rule, ...] = ()
+    table: tuple[Rule, ...] = ()
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Self:
+        if not (self.rows or self.per_primary or self.table):
+            raise ValueError("a suite holds at least one rule, in rows, per_primary or table")
+        return self
+
+    @property
+    def limits(self) -> Limits:
+        """Ranges that every row must be in: the critical rules on rows that make no exception with ``mostly``."""
+        return {
+            rule.kwargs["column"]: (rule.kwargs.get("min_value", -math.inf), rule.kwargs.get("max_value", math.inf))
+            for rule in self.rows
+            if rule.type == "expect_column_values_to_be_between"
+            and rule.severity == "critical"
+            and not {"mostly", "row_condition"} & set(rule.kwargs)
+        }
 
 
 class Outcome(BaseModel):
@@ -132,20 +153,66 @@ def load_suite(folder: Path, name: str) -> Suite:
         raise ConfigError("the suite is not valid", where=str(path), got=str(error)) from error
 
 
-def validate(frame: pl.DataFrame, suite: Suite, files: Mapping[str, str]) -> ValidationReport:
-    """Judge a shower table by a suite.
+def validate(
+    frame: pl.LazyFrame,
+    suite: Suite,
+    files: Mapping[str, str],
+    *,
+    limits: Limits | None = None,
+    repeated: int | None = None,
+    on_progress: Callable[[int], None] | None = None,
+) -> ValidationReport:
+    """Judge a table by a suite.
 
     Parameters
     ----------
     frame
-        Shower table in file order.
+        Table in file order, whose rows can be read more than once; it is read in chunks.
     files
         Primary to its file.
+    limits
+        Rows outside are left out of the fits of `cascada.data.quality`.
+    repeated
+        Rows that repeat an earlier one, if they were counted already.
+    on_progress
+        Called with the number of rows judged so far.
+
+    Raises
+    ------
+    ConfigError
+        If Great Expectations does not know a rule, or a rule on rows needs more than one row to be judged.
     """
+    rules = {part: _Rules(suite, part) for part in ("rows", "per_primary", "table")}
     names = {primary: Path(file).name for primary, file in files.items()}
-    outcomes = _run(physics_per_primary(frame, names), suite.per_primary, index=["primary", "file"])
-    outcomes += _run(frame, suite.rows, index=["primary", "shower_id"])
+    columns = frame.collect_schema().names()
+    physics = summarise(frame, names, limits, repeated) if suite.per_primary or suite.table else None
+    chunks = frame.collect_batches(chunk_size=CHUNK_ROWS, maintain_order=True, engine="streaming")
+    outcomes = [] if physics is None else rules["per_primary"].judge_summary(physics.per_primary)
+    outcomes += [] if physics is None else rules["table"].judge_summary(physics.table)
+    index = [name for name in ("primary", "shower_id") if name in columns]
+    outcomes += rules["rows"].judge(_counted(chunks, on_progress), index, columns=columns)
     return ValidationReport(suite=suite.name, files=tuple(dict.fromkeys(files.values())), outcomes=tuple(outcomes))
+
+
+def validate_summary(summary: pl.DataFrame, suite: Suite, files: Mapping[str, str]) -> ValidationReport:
+    """Judge a summary of one row, such as that of a split (`cascada.data.leaks`), by the rules in ``table``.
+
+    Raises
+    ------
+    ConfigError
+        As `validate`.
+    """
+    outcomes = _Rules(suite, "table").judge_summary(summary)
+    return ValidationReport(suite=suite.name, files=tuple(files.values()), outcomes=tuple(outcomes))
+
+
+def _counted(chunks: Iterable[pl.DataFrame], on_progress: Callable[[int], None] | None) -> Iterable[pl.DataFrame]:
+    rows = 0
+    for chunk in chunks:
+        yield chunk
+        rows += chunk.height
+        if on_progress is not None:
+            on_progress(rows)
 
 
 def enforce(report: ValidationReport) -> None:
@@ -172,31 +239,111 @@ def enforce(report: ValidationReport) -> None:
     )
 
 
-def _run(frame: pl.DataFrame, rules: tuple[Rule, ...], index: list[str]) -> list[Outcome]:
-    absent = [rule for rule in rules if not _columns(rule) <= set(frame.columns)]
-    present = [rule for rule in rules if rule not in absent]
-    results = _great_expectations(frame, present, [name for name in index if name in frame.columns])
-    judged = dict(zip(map(id, present), results, strict=True))
-    judged |= {id(rule): _missing(rule, frame) for rule in absent if not rule.when_present}
-    return [judged[id(rule)] for rule in rules if id(rule) in judged]
+@dataclass
+class _Tally:
+    """What a rule found, summed over chunks."""
+
+    elements: int = 0
+    judged: int = 0
+    outside: int = 0
+    examples: list[Mapping[str, Any]] = field(default_factory=list)
+    broken: str = ""
+
+    def add(self, result: Mapping[str, Any]) -> None:
+        errors = [v["exception_message"] for v in result["exception_info"].values() if isinstance(v, dict)]
+        if errors:
+            self.broken = str(errors[0])
+            return
+        found = result["result"]
+        self.elements += found.get("element_count", 0)
+        self.judged += found.get("element_count", 0) - found.get("missing_count", 0)
+        self.outside += found.get("unexpected_count", 0)
+        named = found.get("partial_unexpected_index_list", [])
+        values = found.get("partial_unexpected_list", [])
+        examples = named if named and isinstance(named[0], dict) else [{"value": value} for value in values]
+        self.examples += examples[: _EXAMPLES - len(self.examples)]
+
+    def outcome(self, rule: Rule) -> Outcome:
+        share = self.outside / self.judged if self.judged else 0.0
+        return Outcome(
+            expectation=rule.type,
+            subject=rule.column,
+            passed=not self.broken and 1.0 - share >= rule.kwargs.get("mostly", 1.0),
+            severity=rule.severity,
+            required=_required(rule.kwargs),
+            measured=self.broken or self._measured(share),
+            notes=rule.notes,
+        )
+
+    def _measured(self, share: float) -> str:
+        if self.elements == 1 and self.examples:
+            return _example(self.examples[0])
+        text = f"{100 * share:.3g} % of {self.elements} rows outside"
+        return text + (f", e.g. {'; '.join(map(_example, self.examples))}" if self.examples else "")
 
 
-def _columns(rule: Rule) -> set[str]:
-    column = [rule.kwargs["column"]] if "column" in rule.kwargs else []
-    return {*column, *rule.kwargs.get("column_list", [])}
+class _Rules:
+    """The rules of one part of a suite, ready to be judged."""
+
+    def __init__(self, suite: Suite, part: str) -> None:
+        where = f"suite {suite.name}, {part}"
+        self._rules: tuple[Rule, ...] = getattr(suite, part)
+        for rule in self._rules:
+            _check_known(rule, where)
+
+    def judge(
+        self, chunks: Iterable[pl.DataFrame], index: Sequence[str], *, columns: Sequence[str] = ()
+    ) -> list[Outcome]:
+        """Judge a table that comes in chunks; `columns` are those of all chunks, even if there are none."""
+        tallies = {id(rule): _Tally() for rule in self._rules}
+        definition = None
+        for chunk in chunks:
+            columns = chunk.columns
+            present = [rule for rule in self._rules if rule.column in columns]
+            definition = definition or _definition(present)
+            for rule, result in zip(present, _results(definition, chunk, index), strict=True):
+                tallies[id(rule)].add(result)
+        shown = [rule for rule in self._rules if rule.column in columns or not rule.when_present]
+        return [tallies[id(rule)].outcome(rule) if rule.column in columns else _missing(rule) for rule in shown]
+
+    def judge_summary(self, summary: pl.DataFrame) -> list[Outcome]:
+        """Judge a summary; what passes shows its values."""
+        outcomes = self.judge([summary], [name for name in ("primary", "file") if name in summary.columns])
+        return [
+            outcome.model_copy(update={"measured": _range(summary, outcome.subject)}) if outcome.passed else outcome
+            for outcome in outcomes
+        ]
 
 
-def _missing(rule: Rule, frame: pl.DataFrame) -> Outcome:
-    lacking = ", ".join(sorted(_columns(rule) - set(frame.columns)))
-    return Outcome(
-        expectation=rule.type, subject=rule.subject, passed=False, severity=rule.severity, required="the column",
-        measured=f"the table has no column {lacking}", notes=rule.notes,
-    )  # fmt: skip
+def _range(summary: pl.DataFrame, column: str) -> str:
+    values = summary[column].drop_nulls()
+    if values.is_empty():
+        return "not to be computed"
+    return " to ".join(dict.fromkeys(_short(end) for end in (values.min(), values.max())))
 
 
-def _great_expectations(frame: pl.DataFrame, rules: list[Rule], index: list[str]) -> list[Outcome]:
-    if not rules:
-        return []
+def _check_known(rule: Rule, where: str) -> None:
+    from great_expectations.exceptions import ExpectationNotFoundError
+    from great_expectations.expectations import registry
+    from great_expectations.expectations.expectation import ColumnMapExpectation
+
+    try:
+        made = registry.get_expectation_impl(rule.type)(**rule.kwargs)
+    except ExpectationNotFoundError as error:
+        known = registry.list_registered_expectation_implementations()
+        raise ConfigError(f"unknown expectation {rule.type!r}", where=where, hint=nearest(rule.type, known)) from error
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"{rule.type}: its arguments are not valid", where=where, got=str(error)) from error
+    if not isinstance(made, ColumnMapExpectation):
+        raise ConfigError(
+            f"{rule.type} judges a whole table at once, and tables are read in chunks",
+            where=where,
+            expected="expectations on the values of a column, one by one",
+            hint="judge a column of the summaries instead, in `table` or `per_primary` (cascada.data.quality)",
+        )
+
+
+def _definition(rules: Sequence[Rule]) -> Any:
     import great_expectations as gx
     from great_expectations.core import ExpectationSuite
     from great_expectations.data_context.types.base import ProgressBarsConfig
@@ -207,32 +354,36 @@ def _great_expectations(frame: pl.DataFrame, rules: list[Rule], index: list[str]
     batch = asset.add_batch_definition_whole_dataframe("whole")
     expectations = [{"type": r.type, "kwargs": r.kwargs, "meta": {"position": i}} for i, r in enumerate(rules)]
     suite = context.suites.add(ExpectationSuite(name="suite", expectations=expectations))
-    definition = context.validation_definitions.add(gx.ValidationDefinition(name="run", data=batch, suite=suite))
+    return context.validation_definitions.add(gx.ValidationDefinition(name="run", data=batch, suite=suite))
+
+
+def _results(definition: Any, chunk: pl.DataFrame, index: Sequence[str]) -> list[Mapping[str, Any]]:
     answer = definition.run(
-        batch_parameters={"dataframe": frame.to_pandas()},
-        result_format={"result_format": "SUMMARY", "unexpected_index_column_names": index},
+        batch_parameters={"dataframe": chunk.to_pandas()},
+        result_format={"result_format": "SUMMARY"} | ({"unexpected_index_column_names": list(index)} if index else {}),
     ).to_json_dict()
-    ordered = sorted(answer["results"], key=lambda r: r["expectation_config"]["meta"]["position"])
-    return [_outcome(rule, result) for rule, result in zip(rules, ordered, strict=True)]
+    results: list[Mapping[str, Any]] = answer["results"]
+    return sorted(results, key=lambda result: int(result["expectation_config"]["meta"]["position"]))
 
 
-def _outcome(rule: Rule, result: Mapping[str, Any]) -> Outcome:
-    broken = [v["exception_message"] for v in result["exception_info"].values() if isinstance(v, dict)]
+def _missing(rule: Rule) -> Outcome:
     return Outcome(
-        expectation=rule.type,
-        subject=rule.subject,
-        passed=bool(result["success"]),
-        severity=rule.severity,
-        required=_required(rule.kwargs),
-        measured=str(broken[0]) if broken else _measured(result["result"]),
-        notes=rule.notes,
-    )
+        expectation=rule.type, subject=rule.column, passed=False, severity=rule.severity, required="the column",
+        measured=f"the table has no column {rule.column}", notes=rule.notes,
+    )  # fmt: skip
 
 
 def _required(kwargs: Mapping[str, Any]) -> str:
     parts = []
-    if "min_value" in kwargs or "max_value" in kwargs:
-        parts.append(f"{kwargs.get('min_value', '-inf')} to {kwargs.get('max_value', 'inf')}")
+    match kwargs.get("min_value"), kwargs.get("max_value"):
+        case None, None:
+            pass
+        case low, None:
+            parts.append(f"at least {low:.6g}")
+        case None, high:
+            parts.append(f"at most {high:.6g}")
+        case low, high:
+            parts.append(f"{low:.6g} to {high:.6g}")
     if "value_set" in kwargs:
         parts.append(f"one of {', '.join(map(str, kwargs['value_set']))}")
     if "row_condition" in kwargs:
@@ -240,14 +391,6 @@ def _required(kwargs: Mapping[str, Any]) -> str:
     if "mostly" in kwargs:
         parts.append(f"for at least {100 * kwargs['mostly']:g} % of rows")
     return ", ".join(parts) or "always"
-
-
-def _measured(result: Mapping[str, Any]) -> str:
-    if "observed_value" in result:
-        return _short(result["observed_value"])
-    share = f"{result.get('unexpected_percent') or 0:.3g} % of {result.get('element_count', 0)} rows outside"
-    examples = [_example(item) for item in result.get("partial_unexpected_index_list", [])[:_EXAMPLES]]
-    return share + (f", e.g. {'; '.join(examples)}" if examples and result.get("unexpected_count") else "")
 
 
 def _example(item: Mapping[str, Any]) -> str:

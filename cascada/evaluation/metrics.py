@@ -96,12 +96,18 @@ def roc_auc(score: Floats, positive: NDArray[np.bool_], weight: Floats) -> float
     ----------
     score, positive, weight
         Shape (n,).
+
+    Returns
+    -------
+    float
+        NaN if all the weight lies on one side.
     """
     values, position = np.unique(score, return_inverse=True)
     up = np.bincount(position, weights=weight * positive, minlength=values.size)
     down = np.bincount(position, weights=weight * ~positive, minlength=values.size)
     below = np.cumsum(down) - down
-    return float(np.sum(up * (below + down / 2.0)) / (up.sum() * down.sum()))
+    pairs = up.sum() * down.sum()
+    return float(np.sum(up * (below + down / 2.0)) / pairs) if pairs > 0.0 else math.nan
 
 
 def merit_factor(value: Floats, first: NDArray[np.bool_], weight: Floats) -> float:
@@ -113,13 +119,21 @@ def merit_factor(value: Floats, first: NDArray[np.bool_], weight: Floats) -> flo
         Shape (n,).
     first
         Shape (n,): which rows are of the first class; the others are of the second.
+
+    Returns
+    -------
+    float
+        NaN if a class has no weight or neither has any spread.
     """
     moments = []
     for mask in (first, ~first):
+        if not weight[mask].any():
+            return math.nan
         mean = np.average(value[mask], weights=weight[mask])
         moments.append((mean, np.average((value[mask] - mean) ** 2, weights=weight[mask])))
     (mean1, var1), (mean2, var2) = moments
-    return float(abs(mean1 - mean2) / math.sqrt(var1 + var2))
+    spread = math.sqrt(var1 + var2)
+    return float(abs(mean1 - mean2) / spread) if spread > 0.0 else math.nan
 
 
 def group_weights(groups: Integers, replicates: int, rng: np.random.Generator) -> list[Floats]:
@@ -147,9 +161,15 @@ def bootstrap(
         Takes weights of shape (n,).
     groups
         Group of each row, shape (n,).
+
+    Notes
+    -----
+    A replicate in which the statistic is NaN, because it drew nothing of a class, says nothing about the statistic and
+    is left out: the interval is conditional on every class being drawn. It is NaN if no replicate is left.
     """
-    draws = [statistic(weight) for weight in group_weights(groups, replicates, rng)]
-    low, high = np.quantile(draws, [0.5 - LEVEL / 2.0, 0.5 + LEVEL / 2.0])
+    draws = np.array([statistic(weight) for weight in group_weights(groups, replicates, rng)])
+    drawn = draws[np.isfinite(draws)]
+    low, high = np.quantile(drawn, [0.5 - LEVEL / 2.0, 0.5 + LEVEL / 2.0]) if drawn.size else (math.nan, math.nan)
     value = statistic(np.ones(groups.size))
     return Metric(name=name, value=value, low=float(low), high=float(high), n=int(groups.size), interval="bootstrap")
 
@@ -180,31 +200,35 @@ def evaluate(
     -----
     The merit factor is that of the estimated ln A. It depends on how an estimator is scaled: this one saturates at the
     masses of p and Fe, so it lies above the factors of linear discriminants and compares only with its own kind.
-    Metrics whose classes are absent are left out.
+    Metrics that the showers at hand do not define, because there are none of a class, are left out.
     """
     predicted = predictions.probabilities.argmax(axis=1)
     size = len(classes)
     confusion = np.bincount(labels * size + predicted, minlength=size**2).reshape(size, size)
-    metrics = [wilson("accuracy", int(np.trace(confusion)), labels.size)]
-    metrics += [
-        wilson(f"efficiency_{name}", int(confusion[i, i]), int(confusion[i].sum())) for i, name in enumerate(classes)
-    ]
+    counts = {"accuracy": (np.trace(confusion), labels.size)}
+    counts |= {f"efficiency_{name}": (confusion[i, i], confusion[i].sum()) for i, name in enumerate(classes)}
+    metrics = [wilson(name, int(right), int(trials)) for name, (right, trials) in counts.items() if trials > 0]
     anomalous = ~np.isin(labels, [classes.index(name) for name in reference])
     if anomalous.any() and not anomalous.all():
-        score = predictions.anomaly_score
-        metrics.append(bootstrap("anomaly_auc", lambda w: roc_auc(score, anomalous, w), groups, rng=rng))
-        alarms = predictions.p_value[~anomalous] <= 0.01
-        metrics.append(wilson("false_alarm_rate_at_p_0.01", int(alarms.sum()), alarms.size))
-        metrics.append(
-            wilson(
-                "anomaly_efficiency_at_p_0.01",
-                int((predictions.p_value[anomalous] <= 0.01).sum()),
-                int(anomalous.sum()),
-            )
-        )
+        metrics += _anomalies(predictions, anomalous, groups, rng)
     if {"p", "Fe"} <= set(classes):
-        metrics.append(_proton_iron(predictions, labels, groups, classes, rng))
+        metrics += _proton_iron(predictions, labels, groups, classes, rng)
     return Evaluation(classes=classes, metrics=tuple(metrics), confusion=tuple(map(tuple, confusion.tolist())))
+
+
+def _anomalies(
+    predictions: Predictions, anomalous: NDArray[np.bool_], groups: Integers, rng: np.random.Generator
+) -> list[Metric]:
+    score, alarm = predictions.anomaly_score, predictions.p_value <= 0.01
+    return [
+        *_defined(bootstrap("anomaly_auc", lambda w: roc_auc(score, anomalous, w), groups, rng=rng)),
+        wilson("false_alarm_rate_at_p_0.01", int(alarm[~anomalous].sum()), int((~anomalous).sum())),
+        wilson("anomaly_efficiency_at_p_0.01", int(alarm[anomalous].sum()), int(anomalous.sum())),
+    ]
+
+
+def _defined(metric: Metric) -> list[Metric]:
+    return [metric] if math.isfinite(metric.value + metric.low + metric.high) else []
 
 
 def mean_ln_mass(probabilities: Floats, classes: tuple[str, ...]) -> Floats:
@@ -217,10 +241,10 @@ def mean_ln_mass(probabilities: Floats, classes: tuple[str, ...]) -> Floats:
 
 def _proton_iron(
     predictions: Predictions, labels: Integers, groups: Integers, classes: tuple[str, ...], rng: np.random.Generator
-) -> Metric:
+) -> list[Metric]:
     rows = np.isin(labels, [classes.index("p"), classes.index("Fe")])
     mass, proton = mean_ln_mass(predictions.probabilities[rows], classes), labels[rows] == classes.index("p")
-    return bootstrap("merit_factor_p_fe", lambda w: merit_factor(mass, proton, w), groups[rows], rng=rng)
+    return _defined(bootstrap("merit_factor_p_fe", lambda w: merit_factor(mass, proton, w), groups[rows], rng=rng))
 
 
 def accuracy_difference(

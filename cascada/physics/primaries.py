@@ -68,6 +68,8 @@ PRIMARIES = {
 that say only that the primary was no photon."""
 
 _BY_CORSIKA_ID = {1: "photon", 2: "electron", 3: "electron", 14: "p"}
+_BY_PDG = {22: "photon", 11: "electron", -11: "electron", 2212: "p"}
+_NUCLEUS_PDG = 1_000_000_000  # a nucleus is 10LZZZAAAI, with L = 0 and I = 0 for ordinary ground states
 _BY_CHARGE = {primary.charge: primary for primary in PRIMARIES.values() if primary.is_nucleus}
 
 
@@ -85,6 +87,22 @@ def from_corsika_id(code: int) -> Primary | None:
         return PRIMARIES[_BY_CORSIKA_ID[code]]
     mass, charge = divmod(code, 100)
     return _BY_CHARGE.get(charge) if mass > 1 else None
+
+
+def from_pdg(code: int) -> Primary | None:
+    """Find a primary by its code of the Particle Data Group; None when it is none of ours.
+
+    Isotopes count as their element.
+
+    Examples
+    --------
+    >>> from_pdg(22).name, from_pdg(2212).name, from_pdg(1000260560).name
+    ('photon', 'p', 'Fe')
+    """
+    if code in _BY_PDG:
+        return PRIMARIES[_BY_PDG[code]]
+    charge, mass = divmod(code - _NUCLEUS_PDG, 10_000)
+    return _BY_CHARGE.get(charge) if code > _NUCLEUS_PDG and mass % 10 == 0 and mass >= 10 * charge else None
 
 
 def find_primary(name: str) -> Primary:

@@ -7,17 +7,16 @@ other file. Evaluation and service predict through this module, so that what was
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
-from cascada.errors import ArtifactError
+from cascada.errors import ArtifactError, ConfigError
 from cascada.evaluation.predictions import Predictions, conformal_p_value
 from cascada.physics.observables import feature_matrix, required_columns
 from cascada.repro.fingerprint import file_sha256
@@ -67,11 +66,24 @@ class BundleSpec(BaseModel):
     lineage: Lineage
     files: dict[str, str]
 
+    @field_validator("files")
+    @classmethod
+    def _all_listed(cls, files: dict[str, str]) -> dict[str, str]:
+        """A file that is opened must be one that is checked."""
+        lacking = sorted({GRAPH, WEIGHTS, REFERENCE} - files.keys())
+        if lacking:
+            raise ValueError(f"no hash of {', '.join(lacking)}")
+        return files
+
 
 class Graph:
     """An ONNX graph from raw features to probabilities and anomaly scores, on one CPU thread."""
 
     def __init__(self, path: Path) -> None:
+        # ONNX Runtime calls home unless told not to before its first import; a Bento is also run without our settings.
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+        import onnxruntime
+
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
@@ -93,16 +105,15 @@ class Bundle:
     Raises
     ------
     ArtifactError
-        If a file is missing or differs from the hash in ``bundle.json``.
+        If ``bundle.json`` is not valid, or a file is missing or differs from the hash in it.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.spec = _read_spec(folder)
+        self.spec, self.columns = _read_spec(folder)
         for name, expected in self.spec.files.items():
             _check_file(folder / name, expected)
         self.sha256 = file_sha256(folder / SPEC)
-        self.columns = required_columns(self.spec.features)
         self._graph = Graph(folder / GRAPH)
         self._reference = np.load(folder / REFERENCE, allow_pickle=False)
 
@@ -112,12 +123,14 @@ class Bundle:
         return Predictions(probabilities, score, conformal_p_value(score, self._reference))
 
 
-def _read_spec(folder: Path) -> BundleSpec:
+def _read_spec(folder: Path) -> tuple[BundleSpec, tuple[str, ...]]:
+    """Read the spec, and find the columns that its features need."""
     try:
-        return BundleSpec.model_validate_json((folder / SPEC).read_bytes())
+        spec = BundleSpec.model_validate_json((folder / SPEC).read_bytes())
+        return spec, required_columns(spec.features)
     except FileNotFoundError as error:
         raise ArtifactError("this folder holds no bundle", where=str(folder), expected=SPEC) from error
-    except (ValidationError, json.JSONDecodeError) as error:
+    except (ValidationError, ConfigError) as error:  # ConfigError: a feature that this version does not know
         raise ArtifactError("the bundle's spec is not valid", where=str(folder / SPEC), got=str(error)) from error
 
 

@@ -27,6 +27,8 @@ def register(name: str, *, run_id: str, bundle_sha256: str, tags: dict[str, str]
 def promote(version: ModelVersion, verdict: Verdict) -> ModelVersion:
     """Let a verdict decide: champion when it passed, challenger with the reasons when it did not.
 
+    The aliases say what the last verdict said: a version that gets one of them loses the other.
+
     Raises
     ------
     ArtifactError
@@ -42,5 +44,7 @@ def promote(version: ModelVersion, verdict: Verdict) -> ModelVersion:
         version, {"verdict": "passed" if verdict.passed else "failed", "verdict_reasons": reasons[:4000]}
     )
     models.describe_version(version, verdict.to_markdown())
-    models.set_alias(version, CHAMPION if verdict.passed else CHALLENGER)
+    gained, lost = (CHAMPION, CHALLENGER) if verdict.passed else (CHALLENGER, CHAMPION)
+    models.set_alias(version, gained)
+    models.drop_alias(version, lost)
     return models.get_version(version.name, version.version)

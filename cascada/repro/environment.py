@@ -13,6 +13,7 @@ import psutil
 from pydantic import BaseModel, ConfigDict
 
 from cascada.errors import PlatformError
+from cascada.repro.fingerprint import file_sha256, json_sha256
 
 
 class Record(BaseModel):
@@ -80,16 +81,17 @@ def code_state(root: Path) -> CodeState:
     """
     commit = _git(root, "rev-parse", "HEAD").decode().strip()
     status = _git(root, "status", "--porcelain", "--untracked-files=all").decode().splitlines()
-    digest = hashlib.sha256(_git(root, "diff", "HEAD", "--binary"))
-    for name in _git(root, "ls-files", "--others", "--exclude-standard", "-z").decode().split("\0"):
-        if name and (root / name).is_file():
-            digest.update(name.encode() + b"\0" + (root / name).read_bytes())
     return CodeState(
-        commit=commit,
-        dirty=bool(status),
-        changes=tuple(status[:50]),
-        changes_sha256=digest.hexdigest() if status else "",
-    )
+        commit=commit, dirty=bool(status), changes=tuple(status[:50]),
+        changes_sha256=_changes_sha256(root) if status else "",
+    )  # fmt: skip
+
+
+def _changes_sha256(root: Path) -> str:
+    tracked = hashlib.sha256(_git(root, "diff", "HEAD", "--binary")).hexdigest()
+    listed = os.fsdecode(_git(root, "ls-files", "--others", "--exclude-standard", "-z")).split("\0")
+    untracked = {name: file_sha256(root / name) for name in listed if name and (root / name).is_file()}
+    return json_sha256([tracked, untracked])
 
 
 def software() -> Software:

@@ -1,15 +1,12 @@
-"""Full-content hashes of files, folders, tables and source code."""
+"""Full-content hashes of files, folders, JSON values and source code."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 
 def file_sha256(path: Path) -> str:
@@ -37,33 +34,6 @@ def json_sha256(value: Any) -> str:
     True
     """
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-def table_sha256(columns: Mapping[str, NDArray[Any]], units: Mapping[str, str]) -> str:
-    """Hash a table by all its values, in row order, with names, types and units.
-
-    Parameters
-    ----------
-    columns
-        Name to values; all of shape (n,). Text is hashed with the length of each value.
-    units
-        Name to unit; a column without one counts as "".
-    """
-    digest = hashlib.sha256()
-    for name in sorted(columns):
-        values = columns[name]
-        header = {"name": name, "unit": units.get(name, ""), "rows": values.shape[0]}
-        if values.dtype.kind in "OUT":
-            encoded = [str(value).encode() for value in values.tolist()]
-            header["dtype"] = "str"
-            payload = np.array([len(value) for value in encoded], dtype="<i8").tobytes() + b"".join(encoded)
-        else:
-            little = np.ascontiguousarray(values).astype(values.dtype.newbyteorder("<"), copy=False)
-            header["dtype"] = little.dtype.str
-            payload = little.tobytes()
-        digest.update(json.dumps(header, sort_keys=True).encode())
-        digest.update(payload)
-    return digest.hexdigest()
 
 
 def source_sha256(*folders: Path) -> str:

@@ -80,6 +80,13 @@ def set_alias(version: ModelVersion, alias: str) -> None:
     MlflowClient().set_registered_model_alias(version.name, alias, str(version.version))
 
 
+def drop_alias(version: ModelVersion, alias: str) -> None:
+    """Take an alias back from a version; nothing happens if it points elsewhere or nowhere."""
+    pointed = find_alias(version.name, alias)
+    if pointed is not None and pointed.version == version.version:
+        MlflowClient().delete_registered_model_alias(version.name, alias)
+
+
 def describe_version(version: ModelVersion, markdown: str) -> None:
     """Set the description that the registry shows."""
     MlflowClient().update_model_version(version.name, str(version.version), markdown)

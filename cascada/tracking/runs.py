@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, LifecycleStage, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
 from cascada.errors import ArtifactError
 
+logger = logging.getLogger(__name__)
+
 
 def _experiment_id(client: MlflowClient, name: str, artifacts: Path) -> str:
     existing = client.get_experiment_by_name(name)
-    if existing is not None:
-        return str(existing.experiment_id)
-    return str(client.create_experiment(name, artifact_location=artifacts.as_uri()))
+    if existing is None:
+        return str(client.create_experiment(name, artifact_location=artifacts.as_uri()))
+    if existing.lifecycle_stage == LifecycleStage.DELETED:  # MLflow keeps the name of a deleted experiment taken
+        logger.warning(
+            "the experiment %r was deleted in MLflow; it is restored, with its runs, to take a new one", name
+        )
+        client.restore_experiment(existing.experiment_id)
+    return str(existing.experiment_id)
 
 
 def start_run(

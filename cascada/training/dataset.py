@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from cascada.config import Experiment, SimulatorSource
+from cascada.config import Experiment, FileSource, SimulatorSource
 from cascada.data.splits import Partition
 from cascada.errors import ConfigError, nearest
 from cascada.physics.observables import feature_matrix, required_columns
@@ -45,9 +46,12 @@ def check_names(experiment: Experiment) -> None:
     required_columns(experiment.features)
     reference = {find_primary(name).name for name in experiment.reference}
     source = experiment.source
-    named = source.primaries if isinstance(source, SimulatorSource) else source.files
-    if not isinstance(source, SimulatorSource) and not isinstance(source.files, dict):
-        return  # only the files know which primaries they hold
+    if isinstance(source, SimulatorSource):
+        named: Collection[str] = source.primaries
+    elif isinstance(source, FileSource) and isinstance(source.files, dict):
+        named = source.files
+    else:
+        return  # only the rows know which primaries they are
     present = {find_primary(name).name for name in named}
     for name in reference - present:
         raise ConfigError(f"reference: the source has no {name!r}", hint=nearest(name, present))

@@ -126,6 +126,7 @@ def test_an_unknown_column(project: Project) -> None:
     answer = project.cascada("train", "mine.yaml", "--set", "source.columns.n_mu.column=7")
     assert answer.returncode == 4
     assert "column 7, mapped to n_mu, is not in the file" in answer.stderr
+    assert not (project.root / "data").exists()
 
 
 def test_no_git_repository(lone: Project, tmp_path: Path) -> None:
@@ -140,15 +141,18 @@ def test_a_repository_without_a_commit(project: Project, tmp_path: Path) -> None
     answer = project.run("cascada", "train", str(project.root / DEMO), cwd=tmp_path)
     assert answer.returncode == 5
     assert "git commit" in answer.stderr
+    assert not (tmp_path / "data").exists()
 
 
-@pytest.mark.parametrize("server", ["prefect", "mlflow"])
-def test_a_busy_port(lone: Project, server: str) -> None:
+@pytest.mark.parametrize(
+    ("server", "command"), [("prefect", "up"), ("mlflow", "up"), ("prefect", "demo"), ("service", "demo")]
+)
+def test_a_busy_port(lone: Project, server: str, command: str) -> None:
     port = getattr(lone.settings, f"{server}_port")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", port))
         taken.listen()
-        answer = lone.cascada("up")
+        answer = lone.cascada(command)
     assert answer.returncode == 5
     assert f"port {port}, meant for {server}, is in use" in answer.stderr
     assert f"CASCADA_{server.upper()}_PORT" in answer.stderr

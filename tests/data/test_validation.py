@@ -18,7 +18,8 @@ from cascada.errors import ConfigError, InvalidDataError
 EXPECTATIONS = Path(__file__).resolve().parents[2] / "expectations"
 SUITES = ("raw_showers", "training_showers")
 RAW = simulate(SimulatorSource(kind="simulator", showers=3000), seed=4).frame.collect()
-GOOD = {"raw_showers": RAW, "training_showers": sieve(RAW).kept}
+LIMITS = load_suite(EXPECTATIONS, "training_showers").limits
+GOOD = {"raw_showers": RAW, "training_showers": sieve(RAW.lazy(), LIMITS, np.empty(0, np.uint32)).kept.collect()}
 FILES = {name: f"/somewhere/{name}.txt" for name in ("photon", "p", "He", "N", "Fe")}
 
 Change = Callable[[pl.DataFrame], pl.DataFrame]
@@ -60,6 +61,16 @@ def few_irons(frame: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([frame.filter(pl.col("primary") != "Fe"), frame.filter(pl.col("primary") == "Fe").head(19)])
 
 
+def muon_poor(primary: str) -> Change:
+    factor = pl.when(pl.col("primary") == primary).then(0.7).otherwise(1.0)
+    return lambda frame: frame.with_columns(n_mu=pl.col("n_mu") * factor)
+
+
+def cut(primary: str, energy_eev: float) -> Change:
+    """Leave the showers of one primary out below an energy."""
+    return lambda frame: frame.filter((pl.col("primary") != primary) | (pl.col("energy_eev") > energy_eev))
+
+
 def radians(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(pl.col("zenith_deg").radians())
 
@@ -73,26 +84,22 @@ def same_id(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(pl.col("shower_id").replace(ids[1], ids[0]))
 
 
-ROWS = "expect_table_row_count_to_be_between"
 IN_SET = "expect_column_values_to_be_in_set"
 NOT_NULL = "expect_column_values_to_not_be_null"
-UNIQUE = "expect_compound_columns_to_be_unique"
 BETWEEN = "expect_column_values_to_be_between"
-MEDIAN = "expect_column_median_to_be_between"
-SHOWER = "primary, energy_eev, zenith_deg, n_mu, n_em"
 NUCLEI, PHOTONS = 'primary != "photon"', 'primary == "photon"'
 
 CASES: dict[tuple[str, str, str, str], Change] = {
-    ("raw_showers", ROWS, "table", ""): lambda frame: frame.head(99),
+    ("raw_showers", BETWEEN, "rows", "at least 100"): lambda frame: frame.head(99),
     ("raw_showers", IN_SET, "primary", ""): put("primary", "proton", 0.001),
     ("raw_showers", NOT_NULL, "shower_id", ""): put("shower_id", None, 0.001),
-    ("raw_showers", UNIQUE, "shower_id, primary", ""): same_id,
-    ("raw_showers", UNIQUE, SHOWER, ""): again(share=0.01),
+    ("raw_showers", BETWEEN, "repeated_ids", ""): same_id,
+    ("raw_showers", BETWEEN, "repeated_share", ""): again(share=0.01),
     ("raw_showers", NOT_NULL, "energy_eev", ""): put("energy_eev", None),
     ("raw_showers", BETWEEN, "energy_eev", ""): put("energy_eev", 0.9),
     ("raw_showers", NOT_NULL, "zenith_deg", ""): put("zenith_deg", None),
     ("raw_showers", BETWEEN, "zenith_deg", ""): put("zenith_deg", 61.0),
-    ("raw_showers", MEDIAN, "zenith_deg", ""): radians,
+    ("raw_showers", BETWEEN, "median_zenith_deg", ""): radians,
     ("raw_showers", NOT_NULL, "n_mu", ""): put("n_mu", None),
     ("raw_showers", BETWEEN, "n_mu", ""): put("n_mu", 0.0),
     ("raw_showers", NOT_NULL, "n_em", ""): put("n_em", None),
@@ -103,24 +110,28 @@ CASES: dict[tuple[str, str, str, str], Change] = {
     ("raw_showers", BETWEEN, "ln_n_mu_slope", NUCLEI): steeper("He", -0.1),
     ("raw_showers", BETWEEN, "ln_n_mu_slope", PHOTONS): steeper("photon", 0.4),
     ("raw_showers", BETWEEN, "ln_n_mu_scatter", NUCLEI): noisier,
-    ("training_showers", ROWS, "table", ""): lambda frame: frame.head(99),
+    ("raw_showers", BETWEEN, "zenith_distance", ""): lambda frame: frame.filter(pl.col("zenith_deg") % 30 < 15),
+    ("raw_showers", BETWEEN, "muon_mass_exponent", ""): muon_poor("He"),
+    ("raw_showers", BETWEEN, "lg_energy_edge_spread", ""): cut("Fe", 2.0),
+    ("training_showers", BETWEEN, "rows", "at least 100"): lambda frame: frame.head(99),
     ("training_showers", IN_SET, "primary", ""): put("primary", "proton", 0.001),
     ("training_showers", NOT_NULL, "group_id", ""): put("group_id", None, 0.001),
-    ("training_showers", UNIQUE, "shower_id, primary", ""): same_id,
-    ("training_showers", UNIQUE, SHOWER, ""): again(share=0.001),
+    ("training_showers", BETWEEN, "repeated_ids", ""): same_id,
+    ("training_showers", BETWEEN, "repeated_showers", ""): again(share=0.001),
     ("training_showers", BETWEEN, "energy_eev", ""): put("energy_eev", 321.0, 0.001),
     ("training_showers", BETWEEN, "zenith_deg", ""): put("zenith_deg", -1.0, 0.001),
     ("training_showers", BETWEEN, "n_mu", ""): put("n_mu", 2e12, 0.001),
     ("training_showers", BETWEEN, "n_em", ""): put("n_em", 2e14, 0.001),
     ("training_showers", BETWEEN, "xmax_g_cm2", ""): put("xmax_g_cm2", 1601.0, 0.001),
-    ("training_showers", BETWEEN, "rows", ""): few_irons,
+    ("training_showers", BETWEEN, "rows", "at least 20"): few_irons,
     ("training_showers", BETWEEN, "decreasing_share_n_mu", ""): summed("n_mu"),
     ("training_showers", BETWEEN, "ln_n_mu_slope", NUCLEI): steeper("Fe", 0.1),
+    ("training_showers", BETWEEN, "muon_mass_exponent", ""): muon_poor("Fe"),
 }  # fmt: skip
 
 
 def judge(frame: pl.DataFrame, suite: str) -> ValidationReport:
-    return validate(frame, load_suite(EXPECTATIONS, suite), FILES)
+    return validate(frame.lazy(), load_suite(EXPECTATIONS, suite), FILES, limits=LIMITS)
 
 
 def refused(frame: pl.DataFrame, suite: str) -> InvalidDataError:
@@ -132,11 +143,9 @@ def refused(frame: pl.DataFrame, suite: str) -> InvalidDataError:
 def test_every_rule_has_a_case() -> None:
     names = sorted(path.stem for path in EXPECTATIONS.glob("*.yaml"))
     suites = [load_suite(EXPECTATIONS, name) for name in names]
-    rules = [
-        (s.name, r.type, r.subject, r.kwargs.get("row_condition", "")) for s in suites for r in s.rows + s.per_primary
-    ]
+    rules = [(s.name, r.type, r.column) for s in suites for r in s.rows + s.per_primary + s.table if s.name in SUITES]
     assert names == [suite.name for suite in suites]
-    assert sorted(rules) == sorted(CASES)
+    assert sorted(rules) == sorted(key[:3] for key in CASES)
 
 
 @pytest.mark.parametrize("suite", SUITES)
@@ -151,10 +160,11 @@ def test_good_showers_pass_every_rule(suite: str) -> None:
 @pytest.mark.parametrize(("suite", "expectation", "subject", "where"), CASES)
 def test_a_rule_refuses(suite: str, expectation: str, subject: str, where: str) -> None:
     report = judge(CASES[suite, expectation, subject, where](GOOD[suite]), suite)
-    found = [o for o in report.failures if (o.expectation, o.subject) == (expectation, subject) and where in o.required]
+    refusals = [outcome for outcome in report.outcomes if not outcome.passed]
+    found = [o for o in refusals if (o.expectation, o.subject) == (expectation, subject) and where in o.required]
     assert len(found) == 1, report.to_markdown()
     assert found[0].measured
-    assert not report.passed
+    assert report.passed == all(outcome.severity == "warning" for outcome in refusals)
 
 
 @pytest.mark.parametrize(
@@ -162,11 +172,7 @@ def test_a_rule_refuses(suite: str, expectation: str, subject: str, where: str) 
     [
         ("raw_showers", put("n_mu", float("nan"), 0.009)),
         ("raw_showers", put("n_mu", None, 0.009)),
-        pytest.param(
-            "raw_showers",
-            put("energy_eev", 1000.0, 0.009),
-            marks=pytest.mark.xfail(strict=True, reason="rows that the sieve will refuse bend the slope of the rest"),
-        ),
+        ("raw_showers", put("energy_eev", 1000.0, 0.009)),
         ("raw_showers", put("xmax_g_cm2", 0.0, 0.02)),
         ("raw_showers", lambda frame: frame.drop("xmax_g_cm2")),
         ("training_showers", lambda frame: frame.drop("xmax_g_cm2")),
@@ -188,22 +194,7 @@ def test_what_is_no_reason_to_refuse(suite: str, change: Change) -> None:
     assert judge(change(GOOD[suite]), suite).failures == ()
 
 
-MISSING_BREAKS = pytest.mark.xfail(
-    strict=True, raises=pl.exceptions.ColumnNotFoundError, reason="the summary per primary looks before the rules do"
-)
-
-
-@pytest.mark.parametrize(
-    "column",
-    [
-        "shower_id",
-        "n_mu",
-        "n_em",
-        pytest.param("primary", marks=MISSING_BREAKS),
-        pytest.param("energy_eev", marks=MISSING_BREAKS),
-        pytest.param("zenith_deg", marks=MISSING_BREAKS),
-    ],
-)
+@pytest.mark.parametrize("column", ["shower_id", "n_mu", "n_em", "primary", "energy_eev", "zenith_deg"])
 def test_a_missing_column_is_a_failure_that_says_so(column: str) -> None:
     report = judge(RAW.drop(column), "raw_showers")
     outcomes = [outcome for outcome in report.failures if outcome.subject == column]
@@ -217,46 +208,49 @@ def suite_of(*rules: dict[str, object]) -> Suite:
 
 def test_a_warning_is_reported_and_does_not_block() -> None:
     rule = {"type": BETWEEN, "kwargs": {"column": "zenith_deg", "max_value": 30}}
-    report = validate(RAW, suite_of(rule | {"severity": "warning"}), FILES)
+    report = validate(RAW.lazy(), suite_of(rule | {"severity": "warning"}), FILES)
     assert [outcome.passed for outcome in report.outcomes] == [False]
     assert report.passed
     assert "| warn |" in report.to_markdown()
     enforce(report)
     with pytest.raises(InvalidDataError):
-        enforce(validate(RAW, suite_of(rule), FILES))
+        enforce(validate(RAW.lazy(), suite_of(rule), FILES))
 
 
 def test_an_optional_column_is_judged_where_it_is_present() -> None:
     rule = {"type": BETWEEN, "kwargs": {"column": "xmax_g_cm2", "max_value": 700}, "when_present": True}
     other = {"type": NOT_NULL, "kwargs": {"column": "n_mu"}}
-    assert len(validate(RAW, suite_of(rule, other), FILES).failures) == 1
-    absent = validate(RAW.drop("xmax_g_cm2"), suite_of(rule, other), FILES)
+    assert len(validate(RAW.lazy(), suite_of(rule, other), FILES).failures) == 1
+    absent = validate(RAW.drop("xmax_g_cm2").lazy(), suite_of(rule, other), FILES)
     assert [outcome.subject for outcome in absent.outcomes] == ["n_mu"]
 
 
 def test_outcomes_come_in_the_order_of_the_rules() -> None:
     columns = ["n_mu", "gone", "energy_eev", "zenith_deg", "n_em"]
     rules = [{"type": NOT_NULL, "kwargs": {"column": column}} for column in columns]
-    assert [o.subject for o in validate(RAW, suite_of(*rules), FILES).outcomes] == columns
+    assert [o.subject for o in validate(RAW.lazy(), suite_of(*rules), FILES).outcomes] == columns
 
 
-@pytest.mark.xfail(strict=True, reason="a rule meets Great Expectations only when it is judged, and its errors are raw")
 @pytest.mark.parametrize(
     "rule",
     [
         {"type": "expect_showers_to_be_nice", "kwargs": {}},
         {"type": NOT_NULL, "kwargs": {"colum": "n_mu"}},
-        {"type": BETWEEN, "kwargs": {"column": "n_mu", "min_value": "some"}},
+        {"type": BETWEEN, "kwargs": {"column": "n_mu", "mostly": 2}},
+        {"type": "expect_column_median_to_be_between", "kwargs": {"column": "n_mu", "min_value": 1}},
+        {"type": "expect_compound_columns_to_be_unique", "kwargs": {"column_list": ["n_mu", "n_em"]}},
     ],
 )
 def test_a_rule_that_great_expectations_does_not_know(rule: dict[str, object]) -> None:
-    with pytest.raises(ConfigError, match="of_the_test"):
-        validate(RAW, suite_of(rule), FILES)
+    with pytest.raises(ConfigError) as caught:
+        validate(RAW.lazy(), suite_of(rule), FILES)
+    assert caught.value.where == "suite of_the_test, rows"
+    assert str(rule["type"]) in caught.value.what
 
 
 def test_a_condition_that_cannot_be_judged_does_not_pass() -> None:
     kwargs = {"column": "n_mu", "min_value": 1, "row_condition": "nope > 3", "condition_parser": "pandas"}
-    (outcome,) = validate(RAW, suite_of({"type": BETWEEN, "kwargs": kwargs}), FILES).failures
+    (outcome,) = validate(RAW.lazy(), suite_of({"type": BETWEEN, "kwargs": kwargs}), FILES).failures
     assert "nope" in outcome.measured
 
 

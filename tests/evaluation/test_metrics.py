@@ -215,29 +215,68 @@ def test_metrics_without_their_classes_are_left_out() -> None:
     assert judged(reference=()).find("false_alarm_rate_at_p_0.01") is None
 
 
-@pytest.mark.xfail(strict=True, raises=ZeroDivisionError, reason="evaluate divides by the showers of each class")
-def test_a_class_without_showers_is_left_out() -> None:
-    found = evaluate(
-        predictions(np.array([1, 2])), np.array([1, 2]), np.arange(2), classes=CLASSES, reference=("p",), rng=rng()
-    )
-    assert found.find("efficiency_photon") is None
+def of_showers(labels: list[int]) -> Evaluation:
+    """The metrics of a perfect answer to showers of these classes."""
+    truth = np.array(labels, np.int64)
+    return evaluate(predictions(truth), truth, np.arange(truth.size), classes=CLASSES, reference=("p", "Fe"), rng=rng())
 
 
-@pytest.mark.filterwarnings("ignore:invalid value", "ignore:divide by zero")
-@pytest.mark.xfail(strict=True, raises=ZeroDivisionError, reason="a replicate may draw no proton or no iron at all")
+@pytest.mark.parametrize(
+    ("labels", "found"),
+    [
+        ([], set()),
+        ([0], {"accuracy", "efficiency_photon"}),
+        ([1, 2], {"accuracy", "efficiency_p", "efficiency_Fe"}),
+        (
+            [0, 1],
+            {
+                *("accuracy", "efficiency_photon", "efficiency_p", "anomaly_auc"),
+                *("false_alarm_rate_at_p_0.01", "anomaly_efficiency_at_p_0.01"),
+            },
+        ),
+    ],
+)
+def test_what_the_showers_do_not_define_is_left_out(labels: list[int], found: set[str]) -> None:
+    evaluation = of_showers(labels)
+    assert {metric.name for metric in evaluation.metrics} == found
+    assert Evaluation.model_validate_json(evaluation.model_dump_json()) == evaluation
+
+
 def test_ten_showers_can_be_judged() -> None:
-    metric = judged(times=1).find("merit_factor_p_fe")
+    evaluation = judged(times=1)
+    metric = evaluation.find("merit_factor_p_fe")
     assert metric is not None
-    assert math.isfinite(metric.low)
+    assert 0.0 <= metric.low < metric.value < metric.high < math.inf
+    assert Evaluation.model_validate_json(evaluation.model_dump_json()) == evaluation
 
 
-@pytest.mark.filterwarnings("ignore:invalid value")
-@pytest.mark.xfail(strict=True, reason="a replicate that draws no positive makes the whole interval nan, unseen")
-def test_an_interval_from_few_groups_is_finite() -> None:
-    score, positive = np.arange(20.0), np.arange(20) == 19
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("weight", [[0, 0, 1, 1], [1, 1, 0, 0], [0, 0, 0, 0]])
+def test_without_one_of_two_classes_nothing_is_measured(weight: list[float]) -> None:
+    value, first = np.array([1.0, 2.0, 3.0, 5.0]), np.array([True, True, False, False])
+    for metric in (roc_auc, merit_factor):
+        assert math.isnan(metric(value, first, np.array(weight, float)))
+
+
+def test_two_classes_without_spread_have_no_merit_factor() -> None:
+    assert math.isnan(merit_factor(np.array([1.0, 1.0, 2.0]), np.array([True, True, False]), np.ones(3)))
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_interval_is_of_the_replicates_that_drew_every_class() -> None:
+    score, positive = np.array([*range(18), 8.5, 12.5]), np.arange(20) >= 18
     metric = bootstrap("auc", lambda w: roc_auc(score, positive, w), np.arange(20), rng=rng())
-    assert math.isfinite(metric.low)
-    assert math.isfinite(metric.high)
+    weights = [w for w in group_weights(np.arange(20), 200, rng()) if w[positive].any()]
+    assert 150 < len(weights) < 190, "1 in 8 replicates draws no positive"
+    expected = np.quantile([pairwise_auc(score, positive, w) for w in weights], [0.025, 0.975])
+    assert (metric.low, metric.high) == pytest.approx(tuple(expected))
+    assert metric.low < metric.value < metric.high
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_interval_of_nothing_is_none() -> None:
+    metric = bootstrap("auc", lambda w: roc_auc(w, np.zeros(5, bool), w), np.arange(5), rng=rng())
+    assert all(map(math.isnan, (metric.value, metric.low, metric.high)))
 
 
 def test_a_model_gains_nothing_over_itself() -> None:

@@ -34,7 +34,7 @@ def test_as_published_the_run_halts_at_validation(composition: Project, composit
     ):
         assert told in answer.stderr, answer.stderr
     assert "Traceback" not in answer.stderr
-    assert not (composition.root / "data").exists()
+    assert not (composition.root / "data" / "composition").exists()
 
 
 def test_repaired_the_accuracy_is_honest(composition: Project, composition_data: Path) -> None:

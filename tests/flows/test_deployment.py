@@ -1,51 +1,63 @@
-"""The deployment of prefect.yaml, on a real Prefect server and a real worker, all from the lock."""
+"""The deployment of prefect.yaml, by the commands that stand in it, on a real Prefect server and a real worker."""
 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
-import sys
+import time
 from collections.abc import Iterator
 from itertools import pairwise
 
+import httpx
 import pytest
 import yaml
-from projects import SMALL, Project
+from projects import REPOSITORY, SMALL, Project
 
 from cascada.config import load_experiment
 
+DEPLOYMENTS = (REPOSITORY / "prefect.yaml").read_text()
+ENVIRONMENT, WORKER, DEPLOY = re.findall(r"^#   (.*)$", DEPLOYMENTS.replace(".venv/bin/", ""), flags=re.MULTILINE)
+
 
 @pytest.fixture
-def worker(project: Project) -> Iterator[None]:
-    """A worker of the pool ``default``."""
-    made = project.run("prefect", "--no-prompt", "work-pool", "create", "default", "--type", "process", "--overwrite")
-    assert made.returncode == 0, made.stderr
-    environment = project.stores | project.environment | {"PREFECT_WORKER_QUERY_SECONDS": "2"}
-    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "default"]
+def worker(project: Project, prefect_api: str) -> Iterator[None]:
+    """A worker of the pool ``default``, which it makes."""
+    environment = project.environment | {"PREFECT_WORKER_QUERY_SECONDS": "2"}
+    command = ["bash", "-c", f"{ENVIRONMENT}\nexec {WORKER}"]
     child = subprocess.Popen(command, cwd=project.root, env=environment, start_new_session=True)
+    while httpx.get(f"{prefect_api}/work_pools/default").status_code != httpx.codes.OK:
+        assert child.poll() is None, "the worker ended"
+        time.sleep(0.1)
     yield
     child.terminate()
     child.wait(timeout=60)
 
 
-def test_a_deployed_flow_runs_on_a_worker(project: Project, worker: None) -> None:
-    deployed = project.run("prefect", "--no-prompt", "deploy", "--all")
+def deploy_and_run(project: Project, parameters: object) -> subprocess.CompletedProcess[str]:
+    """Deploy, then run the deployment on the worker and wait for its end."""
+    (project.root / "parameters.json").write_text(json.dumps(parameters))
+    deployed = project.run("bash", "-c", f"{ENVIRONMENT}\n{DEPLOY}")
     assert deployed.returncode == 0, deployed.stderr
+    run = 'prefect deployment run train-experiment/train --params "$(cat parameters.json)" --watch'
+    return project.run("bash", "-c", f"{ENVIRONMENT}\n{run}")
+
+
+def test_a_deployed_flow_runs_on_a_worker(project: Project, worker: None) -> None:
     sets = [value for option, value in pairwise(SMALL) if option == "--set"]
     experiment = load_experiment(project.root / SMALL[0], [*sets, "name=deployed"])
-    (project.root / "parameters.json").write_text(json.dumps({"experiment": experiment.model_dump(mode="json")}))
-    command = 'prefect deployment run train-experiment/train --params "$(cat parameters.json)" --watch'
-    watched = project.run("bash", "-c", command)
+    watched = deploy_and_run(project, {"experiment": experiment.model_dump(mode="json")})
     assert watched.returncode == 0, watched.stdout + watched.stderr
     assert (project.root / "data" / "deployed.dvc").exists()
+    assert (project.root / ".cascada" / "mlflow.db").exists(), "the worker used the project's stores"
 
 
 def test_a_parameter_that_is_no_experiment_is_refused(project: Project, worker: None) -> None:
-    assert project.run("prefect", "--no-prompt", "deploy", "--all").returncode == 0
-    command = """prefect deployment run train-experiment/train --params '{"experiment": {"name": "x"}}' --watch"""
-    assert project.run("bash", "-c", command).returncode != 0
+    refused = deploy_and_run(project, {"experiment": {"name": "x"}})
+    assert refused.returncode != 0
+    assert "experiment" in refused.stdout + refused.stderr
 
 
-def test_every_entrypoint_is_a_module_path(project: Project) -> None:
-    for deployment in yaml.safe_load((project.root / "prefect.yaml").read_text())["deployments"]:
+def test_every_entrypoint_is_a_module_path() -> None:
+    for deployment in yaml.safe_load(DEPLOYMENTS)["deployments"]:
         assert ":" not in deployment["entrypoint"], "a file path loads a second copy of the module"

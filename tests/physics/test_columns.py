@@ -5,66 +5,22 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
 import pytest
 import yaml
 from projects import REPOSITORY
 
-from cascada.errors import ConfigError, SourceError
-from cascada.physics.columns import COLUMNS, OBSERVABLES, to_canonical
+from cascada.errors import ConfigError
+from cascada.physics.columns import COLUMNS, OBSERVABLES
 from cascada.physics.primaries import PRIMARIES, class_order, find_primary
 
 RANGE = "expect_column_values_to_be_between"
+SHOWER = ("energy_eev", "zenith_deg", "n_mu", "n_em", "xmax_g_cm2")
 SUITES = ("raw_showers", "training_showers")
 
 
 def row_rules(suite: str) -> list[dict[str, Any]]:
     rules: list[dict[str, Any]] = yaml.safe_load((REPOSITORY / f"expectations/{suite}.yaml").read_text())["rows"]
     return rules
-
-
-@pytest.mark.parametrize(
-    ("name", "unit", "value", "canonical"),
-    [
-        ("energy_eev", "EeV", 10.0, 10.0),
-        ("energy_eev", "PeV", 1e4, 10.0),
-        ("energy_eev", "TeV", 1e7, 10.0),
-        ("energy_eev", "GeV", 1e10, 10.0),
-        ("energy_eev", "eV", 1e19, 10.0),
-        ("zenith_deg", "deg", 30.0, 30.0),
-        ("zenith_deg", "rad", math.pi / 3, 60.0),
-        ("n_mu", "1", 6e7, 6e7),
-        ("n_em", "1", 6e9, 6e9),
-        ("xmax_g_cm2", "g/cm2", 750.0, 750.0),
-        ("xmax_g_cm2", "kg/m2", 7500.0, 750.0),
-    ],
-)
-def test_units_become_canonical(name: str, unit: str, value: float, canonical: float) -> None:
-    converted = to_canonical(name, np.array([value]), unit, zenith_deg=np.array([60.0]))
-    assert converted == pytest.approx([canonical], rel=1e-12)
-
-
-def test_a_vertical_depth_becomes_slant() -> None:
-    vertical, zenith = np.array([700.0, 600.0, 400.0]), np.array([0.0, 45.0, 60.0])
-    slant = to_canonical("xmax_g_cm2", vertical, "g/cm2 vertical", zenith_deg=zenith)
-    assert slant == pytest.approx([700.0, 600.0 * math.sqrt(2), 800.0])
-    assert vertical.tolist() == [700.0, 600.0, 400.0]
-
-
-@pytest.mark.parametrize(
-    ("name", "unit", "units"),
-    [
-        ("energy_eev", "GEV", "EeV, PeV, TeV, GeV, eV"),
-        ("zenith_deg", "degrees", "deg, rad"),
-        ("n_mu", "1e6", "1"),
-        ("xmax_g_cm2", "vertical", "g/cm2, kg/m2, g/cm2 vertical"),
-    ],
-)
-def test_an_unknown_unit_lists_those_of_the_column(name: str, unit: str, units: str) -> None:
-    with pytest.raises(SourceError, match=name) as caught:
-        to_canonical(name, np.ones(1), unit, zenith_deg=np.zeros(1))
-    assert repr(unit) in caught.value.what
-    assert caught.value.expected == units
 
 
 @pytest.mark.parametrize("suite", SUITES)
@@ -74,7 +30,8 @@ def test_suites_ask_for_the_ranges_of_the_columns(suite: str) -> None:
         for rule in row_rules(suite)
         if rule["type"] == RANGE
     }
-    assert ranges == {name: (COLUMNS[name].minimum, COLUMNS[name].maximum) for name in OBSERVABLES}
+    assert ranges == {name: (COLUMNS[name].minimum, COLUMNS[name].maximum) for name in ranges}
+    assert set(SHOWER) <= set(ranges)
 
 
 @pytest.mark.parametrize("suite", SUITES)
@@ -89,6 +46,21 @@ def test_observables_have_a_unit_and_a_range(name: str) -> None:
     column = COLUMNS[name]
     assert column.unit
     assert -math.inf < column.minimum < column.maximum < math.inf
+
+
+def test_truth_is_no_observable() -> None:
+    truth = [name for name, column in COLUMNS.items() if column.role == "truth"]
+    assert {"true_energy_eev", "true_zenith_deg"} <= set(truth)
+    assert not set(truth) & set(OBSERVABLES)
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_names_say_the_unit(name: str) -> None:
+    """Every dimensionful column ends in its unit, written as a name."""
+    column = COLUMNS[name]
+    endings = {"EeV": "eev", "g/cm2": "g_cm2", "PeV/(g/cm2)": "pev_g_cm2", "ns/mm": "ns_mm"}
+    if column.unit not in ("", "1"):
+        assert name.endswith("_" + endings.get(column.unit, column.unit.lower()))
 
 
 @pytest.mark.parametrize(

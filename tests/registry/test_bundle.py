@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -122,9 +123,16 @@ def test_a_stranger_shower_has_a_smaller_p_value(bundle: Bundle) -> None:
     showers = observables(1000)
     usual = bundle.predict(showers)
     strange = bundle.predict(showers | {"n_mu": showers["n_mu"] * 1000})
-    assert (strange.anomaly_score > usual.anomaly_score).all()
-    assert (strange.p_value <= usual.p_value).all()
-    assert strange.p_value.max() == pytest.approx(1 / 1000)
+    stranger = strange.anomaly_score > usual.anomaly_score
+    assert stranger.mean() > 0.99, "the network is not even fitted"
+    assert (strange.p_value <= usual.p_value)[stranger].all()
+    # A p-value is a rank: the floor, 1 / (1 + 999), belongs to who is stranger than every calibration shower.
+    reference = np.load(bundle.folder / REFERENCE, allow_pickle=False)
+    for answer in (usual, strange):
+        assert answer.p_value == pytest.approx([(1 + (reference >= s).sum()) / 1000 for s in answer.anomaly_score])
+    stranger_than_all = strange.anomaly_score > reference.max()
+    assert (strange.p_value == 1 / 1000).tolist() == stranger_than_all.tolist()
+    assert np.median(strange.p_value) < 0.01 < np.median(usual.p_value)
 
 
 def test_the_spec_names_what_a_user_must_know(bundle: Bundle) -> None:
@@ -191,10 +199,17 @@ def drop_classes(text: str) -> str:
     return json.dumps({key: value for key, value in json.loads(text).items() if key != "classes"})
 
 
-def unhash_graph(text: str) -> str:
-    spec = json.loads(text)
-    del spec["files"][GRAPH]
-    return json.dumps(spec)
+def unhash(name: str) -> Callable[[str], str]:
+    def change(text: str) -> str:
+        spec = json.loads(text)
+        del spec["files"][name]
+        return json.dumps(spec)
+
+    return change
+
+
+def rename_feature(text: str) -> str:
+    return text.replace("muon_residual", "muon_residuam")
 
 
 @pytest.mark.parametrize(
@@ -205,11 +220,22 @@ def unhash_graph(text: str) -> str:
         lambda _: "[]",
         lambda text: text[:-10],
         drop_classes,
-        pytest.param(
-            unhash_graph, marks=pytest.mark.xfail(strict=True, reason="only the files that the spec lists are checked")
-        ),
+        unhash(GRAPH),
+        unhash(WEIGHTS),
+        unhash(REFERENCE),
+        rename_feature,
     ],
-    ids=["empty", "not JSON", "a list", "cut off", "no classes", "a file without hash"],
+    ids=[
+        "empty",
+        "not JSON",
+        "a list",
+        "cut off",
+        "no classes",
+        "no " + GRAPH,
+        "no " + WEIGHTS,
+        "no " + REFERENCE,
+        "a feature",
+    ],
 )
 def test_a_spec_that_is_none_is_refused(copied: Path, change: Callable[[str], str]) -> None:
     (copied / SPEC).write_text(change((copied / SPEC).read_text()))
@@ -249,7 +275,7 @@ def test_the_same_network_makes_the_same_bytes(bundle: Bundle, tmp_path: Path) -
     assert again.sha256 == bundle.sha256
 
 
-def test_predicting_needs_neither_torch_nor_mlflow(bundle: Bundle) -> None:
+def test_predicting_alone_is_light_and_quiet(bundle: Bundle, tmp_path: Path) -> None:
     program = """
 import sys
 from pathlib import Path
@@ -260,6 +286,9 @@ answer = bundle.predict({name: np.array([30.0, 31.0]) for name in bundle.columns
 heavy = {"torch", "mlflow", "prefect", "lightning", "polars", "pandas", "great_expectations", "dvc"}
 print(answer.probabilities.shape, sorted(heavy & set(sys.modules)))
 """
+    # Nothing that would silence telemetry: no settings of ours, no mark of a CI machine.
+    bare = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
     command = [sys.executable, "-c", program, str(bundle.folder)]
-    answer = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    answer = subprocess.run(command, cwd=REPOSITORY, env=bare, capture_output=True, text=True, check=False)
     assert answer.stdout.strip() == "(2, 5) []", answer.stderr
+    assert list(tmp_path.rglob("*")) == [], "ONNX Runtime's telemetry keeps a device id and a queue there"

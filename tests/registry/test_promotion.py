@@ -141,12 +141,24 @@ def test_many_reasons_are_cut_to_what_a_tag_holds(name: str, run_id: str) -> Non
     assert "check 199" in MlflowClient().get_model_version(name, "1").description
 
 
-@pytest.mark.xfail(strict=True, reason="the alias challenger is never taken back")
 def test_a_challenger_that_becomes_champion_is_challenger_no_more(name: str, run_id: str) -> None:
     version = version_of(name, run_id, "a" * 64)
     promote(version, FAILED)
     promote(version, PASSED)
     assert numbers(name) == {CHAMPION: 1, CHALLENGER: None}
+
+
+def test_a_champion_that_is_judged_again_and_fails_is_champion_no_more(name: str, run_id: str) -> None:
+    version = version_of(name, run_id, "a" * 64)
+    promote(version, PASSED)
+    assert promote(version, FAILED).aliases == (CHALLENGER,)
+    assert numbers(name) == {CHAMPION: None, CHALLENGER: 1}
+
+
+def test_another_versions_alias_is_left_alone(name: str, run_id: str) -> None:
+    promote(version_of(name, run_id, "a" * 64), FAILED)
+    promote(version_of(name, run_id, "b" * 64), PASSED)
+    assert numbers(name) == {CHAMPION: 2, CHALLENGER: 1}
 
 
 def test_what_is_not_there_is_none(name: str, run_id: str) -> None:

@@ -1,90 +1,14 @@
-"""Hashes: every value, name, type and unit counts; how the bytes lie in memory or on disk does not."""
+"""Hashes of files, folders and values: names and bytes count, their order on disk does not."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from numpy.typing import NDArray
 
-from cascada.repro.fingerprint import file_sha256, files_sha256, folder_sha256, json_sha256, source_sha256, table_sha256
-
-UNITS = {"energy_eev": "EeV", "xmax_g_cm2": "g/cm2"}
-
-
-def table(**changes: NDArray[Any]) -> dict[str, NDArray[Any]]:
-    columns: dict[str, NDArray[Any]] = {
-        "energy_eev": np.array([1.0, 2.0, 3.0], np.float32),
-        "xmax_g_cm2": np.array([700.0, 750.0, 800.0], np.float32),
-        "shower_id": np.arange(3, dtype=np.int64),
-        "primary": np.array(["p", "He", "Fe"], dtype=object),
-    }
-    return columns | changes
-
-
-def fingerprint(columns: Mapping[str, NDArray[Any]], **units: str) -> str:
-    return table_sha256(columns, UNITS | units)
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        table(energy_eev=np.array([1.0, 2.0, np.nextafter(np.float32(3.0), np.float32(4.0))], np.float32)),
-        table(energy_eev=np.array([1.0, 2.0, np.nan], np.float32)),
-        table(energy_eev=np.array([1.0, 2.0, 3.0], np.float64)),
-        table(shower_id=np.arange(3, dtype=np.int32)),
-        table(shower_id=np.arange(3, dtype=np.uint64)),
-        table(primary=np.array(["p", "he", "Fe"], dtype=object)),
-        table(energy_eev=np.array([700.0, 750.0, 800.0], np.float32), xmax_g_cm2=table()["energy_eev"]),
-        {name: values[::-1] for name, values in table().items()},
-        {name: values[:2] for name, values in table().items()},
-        {name: values for name, values in table().items() if name != "primary"},
-        {name.replace("shower_id", "shower_no"): values for name, values in table().items()},
-        {**table(), "weight": np.empty(3)},
-    ],
-    ids=[
-        "one ulp", "nan", "float64", "int32", "uint64", "text", "swapped columns", "row order", "fewer rows",
-        "column missing", "column renamed", "column more",
-    ],
-)  # fmt: skip
-def test_every_change_of_a_table_counts(other: dict[str, NDArray[Any]]) -> None:
-    assert fingerprint(other) != fingerprint(table())
-
-
-def test_units_count() -> None:
-    assert fingerprint(table(), energy_eev="PeV") != fingerprint(table())
-    assert table_sha256(table(), {}) != fingerprint(table())
-    assert fingerprint(table(), primary="", n_mu="1") == fingerprint(table())
-
-
-def test_where_and_how_values_lie_in_memory_does_not_count() -> None:
-    chunks = {name: np.concatenate([values[:1], values[1:]]) for name, values in table().items()}
-    strided = {name: np.repeat(values, 2)[::2] for name, values in table().items()}
-    big_endian = table(energy_eev=table()["energy_eev"].astype(">f4"), shower_id=np.arange(3, dtype=">i8"))
-    fixed_width = table(primary=np.array(["p", "He", "Fe"]))
-    backwards = dict(reversed(table().items()))
-    for same in (chunks, strided, big_endian, fixed_width, backwards):
-        assert fingerprint(same) == fingerprint(table())
-
-
-@pytest.mark.parametrize(
-    ("first", "second"), [(["ab", "c"], ["a", "bc"]), (["", "a"], ["a", ""]), (["aa"], ["a", "a"]), (["µ"], ["u"])]
-)
-def test_texts_keep_their_borders(first: list[str], second: list[str]) -> None:
-    hashes = {table_sha256({"primary": np.array(values, dtype=object)}, {}) for values in (first, second)}
-    assert len(hashes) == 2
-
-
-@given(st.lists(st.text(max_size=4), max_size=4), st.lists(st.text(max_size=4), max_size=4))
-def test_texts_hash_alike_only_if_they_are_alike(first: list[str], second: list[str]) -> None:
-    one, other = (table_sha256({"t": np.array(values, dtype=object)}, {}) for values in (first, second))
-    assert (one == other) == (first == second)
+from cascada.repro.fingerprint import file_sha256, files_sha256, folder_sha256, json_sha256, source_sha256
 
 
 # FIPS 180-2, appendix B.1.

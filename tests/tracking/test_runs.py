@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from mlflow.exceptions import MlflowException
 
 from cascada.errors import ArtifactError
 from cascada.tracking import runs
@@ -58,10 +57,14 @@ def test_files_lie_where_the_experiment_says(store: Path, run_id: str) -> None:
     assert stored(run_id).info.artifact_uri.startswith((store / "artifacts").as_uri())
 
 
-@pytest.mark.xfail(strict=True, raises=MlflowException, reason="a deleted experiment keeps its name and takes no runs")
-def test_an_experiment_that_was_deleted_in_the_ui(store: Path) -> None:
-    MlflowClient().delete_experiment(stored(start(store, "deleted")).info.experiment_id)
-    assert stored(start(store, "deleted")).info.status == "RUNNING"
+def test_an_experiment_that_was_deleted_in_the_ui_is_restored(store: Path, caplog: pytest.LogCaptureFixture) -> None:
+    first = start(store, "deleted")
+    MlflowClient().delete_experiment(stored(first).info.experiment_id)
+    second = stored(start(store, "deleted"))
+    assert (second.info.status, second.info.lifecycle_stage) == ("RUNNING", "active")
+    assert second.info.experiment_id == stored(first).info.experiment_id
+    assert stored(first).info.lifecycle_stage == "active"
+    assert "'deleted' was deleted in MLflow; it is restored, with its runs" in caplog.text
 
 
 def test_metrics_come_back(run_id: str) -> None:

@@ -8,7 +8,7 @@ no event.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from cascada.config import SimulatorSource
 from cascada.data.sources.simulator import BLOCK_SHOWERS, Strings, draw_block
-from cascada.data.sources.table import from_chunks, in_order
+from cascada.data.sources.table import from_typed_chunks, in_order, schema_of
 from cascada.physics.anomalies import NONE
 from cascada.physics.array import Axes, draw_axes, station_positions
 from cascada.physics.events import Events, observe
@@ -36,13 +36,27 @@ EVENT_COLUMNS = (
     "core_x_reco_m", "core_y_reco_m", "s1000_vem", "s38_vem", "n_stations", "distance_m", "signal_vem",
     "rise_time_ns", "fall_time_ns", "area_over_peak_ns",
 )  # fmt: skip
-STATION_COLUMNS = (
-    "shower_id", "station_id", "station_x_m", "station_y_m", "distance_m", "plane_azimuth_deg", "signal_vem",
-    "time_ns", "rise_time_ns", "fall_time_ns", "area_over_peak_ns", "saturated", "trace_vem",
-)  # fmt: skip
+STATIONS: dict[str, pl.DataType] = {
+    "shower_id": pl.Int64(),
+    "station_id": pl.Int64(),
+    "station_x_m": pl.Float64(),
+    "station_y_m": pl.Float64(),
+    "distance_m": pl.Float64(),
+    "plane_azimuth_deg": pl.Float64(),
+    "time_ns": pl.Float64(),
+    "signal_vem": pl.Float64(),
+    "rise_time_ns": pl.Float64(),
+    "fall_time_ns": pl.Float64(),
+    "area_over_peak_ns": pl.Float64(),
+    "saturated": pl.Boolean(),
+    "trace_vem": pl.List(pl.Float32()),
+}
+"""Columns of the table ``stations``: number and place from the hottest station (0), distance and azimuth (0 upstream)
+in the fitted shower plane, start time from the first station of the event, signal, its shape, whether a bin reached the
+end of the scale, and the signal per 25 ns."""
 TRUTH_COLUMNS = (
-    "shower_id", "primary", "anomaly", "energy_true_eev", "zenith_true_deg", "azimuth_true_deg", "core_x_true_m",
-    "core_y_true_m", "xmax_true_g_cm2", "n_mu_true", "n_em_true",
+    "shower_id", "primary", "anomaly", "true_energy_eev", "true_zenith_deg", "true_azimuth_deg", "true_core_x_m",
+    "true_core_y_m", "true_xmax_g_cm2", "true_n_mu", "true_n_em",
 )  # fmt: skip
 
 
@@ -63,11 +77,13 @@ Table = Callable[[SimulatorSource, Batch, np.random.Generator], pl.DataFrame]
 
 def event_tables(config: SimulatorSource, seed: int, *, threads: int) -> tuple[pl.LazyFrame, dict[str, pl.LazyFrame]]:
     """Open the table of events, and the tables ``stations`` and ``truth``."""
-    open_table = functools.partial(_open, config, seed, threads)
-    events = open_table(event_table, EVENT_COLUMNS)
-    return events, {
-        "stations": open_table(station_table, STATION_COLUMNS), "truth": open_table(truth_table, TRUTH_COLUMNS),
-    }  # fmt: skip
+
+    def open_table(table: Table, schema: Mapping[str, pl.DataType]) -> pl.LazyFrame:
+        return from_typed_chunks(functools.partial(event_chunks, config, seed, table, threads=threads), schema)
+
+    events = open_table(event_table, schema_of(in_order(EVENT_COLUMNS)))
+    truth = open_table(truth_table, schema_of(in_order(TRUTH_COLUMNS)))
+    return events, {"stations": open_table(station_table, STATIONS), "truth": truth}
 
 
 def event_chunks(
@@ -107,7 +123,7 @@ def event_table(config: SimulatorSource, batch: Batch, rng: np.random.Generator)
         "zenith_reco_deg": np.degrees(axes.zenith), "azimuth_reco_deg": np.degrees(axes.azimuth),
         "core_x_reco_m": axes.core_x_m, "core_y_reco_m": axes.core_y_m,
         "s1000_vem": fitted.s1000_vem, "s38_vem": fitted.s38_vem,
-        "n_stations": np.bincount(events.row, minlength=events.shower.size),
+        "n_stations": np.bincount(events.row, minlength=events.shower.size).astype(np.float64),
         **{name: values[nearest] for name, values in _measured(events).items()},
     })  # fmt: skip
     return _ordered(frame.with_columns(pl.lit(config.hadronic_model).alias("hadronic_model")), EVENT_COLUMNS)
@@ -125,7 +141,7 @@ def station_table(config: SimulatorSource, batch: Batch, rng: np.random.Generato
         "plane_azimuth_deg": events.plane_azimuth_deg, "time_ns": stations.time_ns,
         "saturated": stations.saturated, "trace_vem": traces, **_measured(events),
     })  # fmt: skip
-    return _ordered(frame, STATION_COLUMNS)
+    return frame.select(*STATIONS)
 
 
 def truth_table(config: SimulatorSource, batch: Batch, rng: np.random.Generator) -> pl.DataFrame:  # noqa: ARG001
@@ -133,18 +149,13 @@ def truth_table(config: SimulatorSource, batch: Batch, rng: np.random.Generator)
     axes = batch.axes
     frame = pl.DataFrame({
         "shower_id": batch.ids, "primary": _labels(config, batch.class_index), "anomaly": batch.kinds,
-        "energy_true_eev": batch.energy_eev,
-        "zenith_true_deg": np.degrees(axes.zenith), "azimuth_true_deg": np.degrees(axes.azimuth),
-        "core_x_true_m": axes.core_x_m, "core_y_true_m": axes.core_y_m,
-        "xmax_true_g_cm2": batch.showers.xmax_g_cm2,
-        "n_mu_true": batch.showers.n_mu, "n_em_true": batch.showers.n_em,
+        "true_energy_eev": batch.energy_eev,
+        "true_zenith_deg": np.degrees(axes.zenith), "true_azimuth_deg": np.degrees(axes.azimuth),
+        "true_core_x_m": axes.core_x_m, "true_core_y_m": axes.core_y_m,
+        "true_xmax_g_cm2": batch.showers.xmax_g_cm2,
+        "true_n_mu": batch.showers.n_mu, "true_n_em": batch.showers.n_em,
     })  # fmt: skip
     return _ordered(frame, TRUTH_COLUMNS)
-
-
-def _open(config: SimulatorSource, seed: int, threads: int, table: Table, columns: Sequence[str]) -> pl.LazyFrame:
-    chunks = functools.partial(event_chunks, config, seed, table, threads=threads)
-    return from_chunks(chunks, in_order(columns))
 
 
 def _batch(config: SimulatorSource, flux: Flux, kinds: Strings | None, number: int, rng: np.random.Generator) -> Batch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,8 +65,9 @@ def describe_origin(config: FileSource, files: Sequence[InputFile]) -> dict[str,
 
 
 def hash_files(files: Sequence[InputFile]) -> dict[str, str]:
-    """Hash every file, by name relative to the data folder's own."""
-    return {str(part.relative_to(file.path.parent)): file_sha256(part) for file in files for part in _parts(file.path)}
+    """Hash every file, by name relative to the innermost folder that holds them all."""
+    root = os.path.commonpath([file.path.parent for file in files])
+    return {str(part.relative_to(root)): file_sha256(part) for file in files for part in _parts(file.path)}
 
 
 def _parts(path: Path) -> list[Path]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import polars as pl
 from polars.io.plugins import register_io_source
 
+from cascada.errors import SourceError
 from cascada.physics.columns import COLUMNS
 
-_READ_AS: dict[str, pl.DataType] = {
-    "int64": pl.Int64(), "float32": pl.Float64(), "str": pl.String(), "bool": pl.Boolean(),
-    "float32[]": pl.List(pl.Float32),
-}  # fmt: skip
+_READ_AS = {"int64": pl.Int64, "float32": pl.Float64, "str": pl.String, "bool": pl.Boolean}
+_ROWS_PER_CHUNK = 4096
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,38 @@ def from_chunks(chunks: Callable[[], Iterator[pl.DataFrame]], columns: Sequence[
     columns
         Names from `COLUMNS`, in the order of the table.
     """
+    return from_typed_chunks(chunks, schema_of(columns))
+
+
+def from_rows(rows: Callable[[], Iterator[Mapping[str, object]]], columns: Sequence[str]) -> pl.LazyFrame:
+    """Make a lazy table of a reader that yields it row by row.
+
+    Parameters
+    ----------
+    rows
+        Starts the reading anew; yields mappings with all of `columns`.
+    columns
+        Names from `COLUMNS`, in the order of the table.
+    """
+
+    def chunks() -> Iterator[pl.DataFrame]:
+        left = rows()
+        while chunk := list(itertools.islice(left, _ROWS_PER_CHUNK)):
+            yield pl.DataFrame(chunk, schema=schema_of(columns))
+
+    return from_chunks(chunks, columns)
+
+
+def from_typed_chunks(chunks: Callable[[], Iterator[pl.DataFrame]], schema: Mapping[str, pl.DataType]) -> pl.LazyFrame:
+    """Make a lazy table, with columns of its own, of a reader that yields it in pieces.
+
+    Parameters
+    ----------
+    chunks
+        Starts the reading anew; yields frames with exactly the columns of `schema`.
+    schema
+        Column to its type, in order.
+    """
 
     def read(
         with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, _batch_size: int | None
@@ -64,12 +97,36 @@ def from_chunks(chunks: Callable[[], Iterator[pl.DataFrame]], columns: Sequence[
             if left == 0:
                 return
 
-    return register_io_source(read, schema=schema_of(columns), is_pure=True)
+    return register_io_source(read, schema=dict(schema), is_pure=True)
+
+
+@contextmanager
+def reading(where: str, kind: str = "a whole table") -> Iterator[None]:
+    """Tell what polars finds wrong with a file, while it plans or collects, in the words of the house.
+
+    Parameters
+    ----------
+    where
+        The file, or what else is read.
+    kind
+        What it should be: "a Parquet file".
+
+    Raises
+    ------
+    SourceError
+        If polars cannot read what it should.
+    """
+    try:
+        yield
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"an input file is not {kind}, or not a whole one", where=where, got=str(error)[:300]) from (
+            error
+        )
 
 
 def schema_of(columns: Sequence[str]) -> dict[str, pl.DataType]:
     """List the types that a source gives its columns in."""
-    return {name: _READ_AS[COLUMNS[name].dtype] for name in columns}
+    return {name: _READ_AS[COLUMNS[name].dtype]() for name in columns}
 
 
 def in_order(names: Sequence[str]) -> list[str]:
