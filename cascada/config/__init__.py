@@ -12,6 +12,7 @@ from cascada.config.experiment import (
 )
 from cascada.config.reading import read_yaml, validate_section
 from cascada.config.section import Section
+from cascada.config.simulator import Detector, SimulatorSource
 from cascada.config.sources import (
     AugerSource,
     ColumnMap,
@@ -23,7 +24,6 @@ from cascada.config.sources import (
     MappedSource,
     ParquetSource,
     RootSource,
-    SimulatorSource,
     SnapshotSource,
     Source,
     TextSource,
@@ -36,6 +36,7 @@ __all__ = [
     "Corsika8Source",
     "Dataset",
     "DeepAutoencoder",
+    "Detector",
     "Expectations",
     "Experiment",
     "FileSource",

@@ -8,24 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from cascada.config.section import Section
-
-
-class SimulatorSource(Section):
-    """Showers from the parametric simulator (`cascada.physics.showers`)."""
-
-    kind: Literal["simulator"]
-    showers: int = Field(ge=1, le=1_000_000_000, description="number of showers over all primaries")
-    primaries: tuple[str, ...] = Field(("photon", "p", "He", "N", "Fe"), min_length=2)
-    hadronic_model: Literal["QGSJetII-04"] = "QGSJetII-04"
-    lg_energy_ev_min: float = Field(18.0, ge=17, le=21, description="lg(E/eV), lower edge")
-    lg_energy_ev_max: float = Field(20.5, ge=17, le=21, description="lg(E/eV), upper edge")
-    zenith_deg_max: float = Field(60.0, gt=0, le=60)
-
-    @model_validator(mode="after")
-    def _energies_in_order(self) -> Self:
-        if self.lg_energy_ev_min >= self.lg_energy_ev_max:
-            raise ValueError("lg_energy_ev_min must be below lg_energy_ev_max")
-        return self
+from cascada.config.simulator import SimulatorSource
 
 
 class FileSource(Section):

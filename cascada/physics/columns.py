@@ -53,6 +53,21 @@ _DETECTOR = (
     Column("core_y_m", "float32", "m", "observable", -1e5, 1e5, "shower core, northward in the array's frame"),
 )
 
+# What the simulated surface detector reconstructs (`cascada.physics.reconstruction`), and what the station nearest the
+# reference distance of the array measured.
+_EVENT = (
+    Column("energy_reco_eev", "float32", "EeV", "observable", 0.0, 1e5, "from s38_vem, on the scale of Auger"),
+    Column("zenith_reco_deg", "float32", "deg", "observable", 0.0, 90.0, "zenith angle of the fitted front"),
+    Column("azimuth_reco_deg", "float32", "deg", "observable", 0.0, 360.0, "where it comes from, from x towards y"),
+    Column("core_x_reco_m", "float32", "m", "observable", -1e5, 1e5, "fitted core, from the hottest station"),
+    Column("core_y_reco_m", "float32", "m", "observable", -1e5, 1e5, "fitted core, from the hottest station"),
+    Column("distance_m", "float32", "m", "observable", 0.0, 1e5, "of the station from the fitted axis"),
+    Column("signal_vem", "float32", "VEM", "observable", 0.0, 1e6, "of the station"),
+    Column("rise_time_ns", "float32", "ns", "observable", 0.0, 2e4, "from 10 to 50 % of the signal"),
+    Column("fall_time_ns", "float32", "ns", "observable", 0.0, 2e4, "from 50 to 90 % of the signal"),
+    Column("area_over_peak_ns", "float32", "ns", "observable", 0.0, 2e4, "signal over its highest bin of 25 ns"),
+)
+
 # Images of Cherenkov telescopes: parameters of Hillas, Proc. 19th ICRC (1985) 3, 445; distances in the camera plane.
 # MAGIC: Bock et al., NIM A 516 (2004) 511, doi:10.24432/C52C8B; FACT: fact-project.org/data.
 _IMAGE = (
@@ -87,6 +102,13 @@ _IMAGE = (
 _TRUTH = (
     Column("true_energy_eev", "float32", "EeV", "truth", 0.0, 1e4, "simulated energy of the primary"),
     Column("true_zenith_deg", "float32", "deg", "truth", 0.0, 180.0, "simulated zenith angle"),
+    Column("true_azimuth_deg", "float32", "deg", "truth", 0.0, 360.0, "where it comes from, from x towards y"),
+    Column("true_core_x_m", "float32", "m", "truth", -1e5, 1e5, "simulated core, from the hottest station"),
+    Column("true_core_y_m", "float32", "m", "truth", -1e5, 1e5, "simulated core, from the hottest station"),
+    Column("true_xmax_g_cm2", "float32", "g/cm2", "truth", 0.0, 1e4, "slant depth of the shower maximum"),
+    Column("true_n_mu", "float32", "1", "truth", 0.0, 1e12, "muons at ground"),
+    Column("true_n_em", "float32", "1", "truth", 0.0, 1e14, "photons, electrons and positrons at ground"),
+    Column("anomaly", "str", "", "truth", description="kind of unusual shower or detector, or none"),
     Column("true_impact_m", "float32", "m", "truth", 0.0, 1e5, "distance of the shower axis from the telescope"),
 )
 
@@ -126,6 +148,7 @@ COLUMNS = {
         Column("xmax_g_cm2", "float32", "g/cm2", "observable", 400.0, 1600.0, "slant depth of the shower maximum"),
         *_GROUND,
         *_DETECTOR,
+        *_EVENT,
         *_IMAGE,
         *_TRUTH,
     )

@@ -13,12 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cascada.errors import ConfigError, nearest
-from cascada.physics.showers import GROUND_DEPTH_G_CM2, NUCLEI, universal_em_profile
+from cascada.physics.ground import GROUND_DEPTH_G_CM2, universal_em_profile
 
 Floats = NDArray[np.float64]
 Observables = Mapping[str, Floats]
 
-_PROTON = NUCLEI["p"]
+# A mean proton shower of CORSIKA / QGSJetII-04 at the Pierre Auger Observatory: what features are counted from. It is
+# part of the meaning of the features, so it stays when the simulator learns more.
+_MUON_CONSTANT, _MUON_ENERGY, _MUON_SEC, _MUON_SEC2 = 17.949, 0.9437, -0.665, -0.283
+_EM_SIZE_PER_EEV, _EM_R, _EM_L_G_CM2 = 4.75e9, 0.24, 251.0
 
 
 def lg_energy(shower: Observables) -> Floats:
@@ -37,13 +40,10 @@ def mean_proton_xmax(shower: Observables) -> Floats:
 
 
 def muon_residual(shower: Observables) -> Floats:
-    """Ln N_mu minus its mean for protons of the same energy and zenith (Heitler-Matthews, see `showers`)."""
+    """Ln N_mu minus its mean for protons of the same energy and zenith (Heitler-Matthews)."""
     tilt = sec_zenith(shower)
     expected = (
-        _PROTON.muon_constant
-        + _PROTON.muon_energy * np.log(shower["energy_eev"] / 10.0)
-        + _PROTON.muon_sec * tilt
-        + _PROTON.muon_sec2 * tilt**2
+        _MUON_CONSTANT + _MUON_ENERGY * np.log(shower["energy_eev"] / 10.0) + _MUON_SEC * tilt + _MUON_SEC2 * tilt**2
     )
     return np.log(shower["n_mu"]) - expected
 
@@ -51,8 +51,8 @@ def muon_residual(shower: Observables) -> Floats:
 def em_residual(shower: Observables) -> Floats:
     """Ln N_em minus the universal profile of a mean proton shower of the same energy and zenith."""
     distance = GROUND_DEPTH_G_CM2 * (1.0 + sec_zenith(shower)) - mean_proton_xmax(shower)
-    profile = universal_em_profile(distance, _PROTON.em_r, _PROTON.em_l)
-    return np.log(shower["n_em"] / (_PROTON.em_size * shower["energy_eev"])) - profile
+    profile = universal_em_profile(distance, _EM_R, _EM_L_G_CM2)
+    return np.log(shower["n_em"] / (_EM_SIZE_PER_EEV * shower["energy_eev"])) - profile
 
 
 def xmax_residual(shower: Observables) -> Floats:

@@ -129,7 +129,7 @@ def test_an_unknown_key_names_the_nearest(tmp_path: Path, key: str, value: objec
         ("source.kind", "oracle", "source:"),
         ("source.showers", 0, "source.simulator.showers:"),
         ("source.zenith_deg_max", 75, "source.simulator.zenith_deg_max:"),
-        ("source.hadronic_model", "EPOS-LHC", "source.simulator.hadronic_model:"),
+        ("source.hadronic_model", "EPOS-LCH", "source.simulator.hadronic_model:"),
         ("source", TEXT | {"columns": {"n_mu": {"column": 1, "floor_divide": 0}}}, "columns.n_mu.floor_divide:"),
     ],
 )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 
 import polars as pl
 import pytest
 
 from cascada.config import SimulatorSource
 from cascada.data.snapshots import content_sha256
-from cascada.data.sources.simulator import BLOCK_SHOWERS, simulate, simulate_chunks
+from cascada.data.sources.simulator import BLOCK_SHOWERS, simulate, simulate_chunks, simulate_truth
 from cascada.errors import ConfigError
+from cascada.physics.columns import COLUMNS
 
 SEED = 11
 MANY = 2 * BLOCK_SHOWERS + 1234
@@ -90,6 +92,65 @@ def test_showers_keep_to_the_settings() -> None:
     assert frame["zenith_deg"].max() > 29.9
     assert dict(frame["primary"].value_counts().iter_rows()).keys() == {"Fe", "photon"}
     assert (frame["primary"] == "Fe").mean() == pytest.approx(0.5, abs=0.02)
+
+
+def test_the_model_of_the_interactions_is_a_domain_of_every_row() -> None:
+    frame = simulate(source(showers=20, hadronic_model="EPOS-LHC"), SEED).frame.collect()
+    assert set(frame["hadronic_model"]) == {"EPOS-LHC"}
+    assert COLUMNS["hadronic_model"].role == "domain"
+
+
+def test_models_share_energies_and_differ_in_depth() -> None:
+    one, other = (simulate(source(hadronic_model=name), SEED).frame.collect() for name in ("QGSJetII-04", "Sibyll2.3d"))
+    assert one["energy_eev"].equals(other["energy_eev"])
+    protons = one["primary"] == "p"
+    deeper = other.filter(protons)["xmax_g_cm2"].mean() - one.filter(protons)["xmax_g_cm2"].mean()
+    assert deeper == pytest.approx(25.0, abs=4.0)
+
+
+def test_a_table_is_lazy_and_comes_in_pieces() -> None:
+    table = simulate(source(showers=1_000_000_000), SEED)
+    assert table.frame.collect_schema().names() == whole().columns
+    first = table.frame.head(3).collect()
+    assert first.equals(whole().head(3))
+    assert table.frame.select("primary").head(2).collect()["primary"].to_list() == whole()["primary"].head(2).to_list()
+
+
+def test_a_table_can_be_sunk(tmp_path: Path) -> None:
+    table = simulate(source(anomalies={"muon_rich": 0.2}), SEED)
+    for name, frame in {"showers": table.frame, **table.tables}.items():
+        frame.sink_parquet(tmp_path / f"{name}.parquet")
+    showers, truth = (pl.read_parquet(tmp_path / f"{name}.parquet") for name in ("showers", "truth"))
+    assert showers["shower_id"].equals(truth["shower_id"])
+    assert showers.height == MANY
+
+
+def test_only_the_truth_knows_of_anomalies() -> None:
+    plain, table = whole(), simulate(source(anomalies={"muon_rich": 0.1, "deep_exotic": 0.05}), SEED)
+    frame, truth = table.frame.collect(), table.tables["truth"].collect()
+    assert frame.columns == plain.columns
+    share = dict(truth["anomaly"].value_counts(normalize=True).iter_rows())
+    assert share == pytest.approx({"none": 0.85, "muon_rich": 0.1, "deep_exotic": 0.05}, abs=0.02)
+    ordinary = truth["anomaly"] == "none"
+    assert frame.filter(ordinary).equals(plain.filter(ordinary))
+    rich = truth["anomaly"] == "muon_rich"
+    gain = (frame.filter(rich)["n_mu"] / plain.filter(rich)["n_mu"]).log().mean()
+    assert gain == pytest.approx(0.47, abs=0.05)
+
+
+def test_without_anomalies_there_is_no_truth_to_tell() -> None:
+    assert simulate(source(), SEED).tables == {}
+
+
+@pytest.mark.parametrize("chunk", [1000, BLOCK_SHOWERS, 10 * MANY])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_the_truth_depends_on_the_seed_alone(chunk: int, threads: int) -> None:
+    settings = source(anomalies={"double_bang": 0.1, "preshowered_photon": 0.5})
+    truth = simulate(settings, SEED).tables["truth"].collect()
+    pieces = simulate_truth(settings, SEED, chunk_showers=chunk, threads=threads)
+    assert pl.concat(pieces).equals(truth)
+    showers = pl.concat(simulate_chunks(settings, SEED, chunk_showers=chunk, threads=threads))
+    assert showers.equals(simulate(settings, SEED).frame.collect())
 
 
 def test_every_shower_has_its_own_id() -> None:

@@ -108,7 +108,7 @@ CASES: dict[tuple[str, str, str, str], Change] = {
     ("raw_showers", BETWEEN, "decreasing_share_n_mu", ""): summed("n_mu"),
     ("raw_showers", BETWEEN, "decreasing_share_n_em", ""): summed("n_em"),
     ("raw_showers", BETWEEN, "ln_n_mu_slope", NUCLEI): steeper("He", -0.1),
-    ("raw_showers", BETWEEN, "ln_n_mu_slope", PHOTONS): steeper("photon", 0.3),
+    ("raw_showers", BETWEEN, "ln_n_mu_slope", PHOTONS): steeper("photon", 0.4),
     ("raw_showers", BETWEEN, "ln_n_mu_scatter", NUCLEI): noisier,
     ("raw_showers", BETWEEN, "zenith_distance", ""): lambda frame: frame.filter(pl.col("zenith_deg") % 30 < 15),
     ("raw_showers", BETWEEN, "muon_mass_exponent", ""): muon_poor("He"),
