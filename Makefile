@@ -1,10 +1,10 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check up down lock
+.PHONY: help setup demo test check up down lock bench-data
 
 BIN := .venv/bin
 
 help:  ## List the commands
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
 
 setup:  ## Make .venv from the lock files
 	@infra/setup.sh
@@ -21,6 +21,7 @@ check: setup  ## Lint, types, import contracts and doctests
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/pytest -q --doctest-modules cascada models --override-ini addopts=
+	@$(BIN)/pytest -q tests/data/test_rules.py tests/data/test_validation.py::test_every_rule_has_a_case --durations=0 | tail -n 1
 
 up: setup  ## Start Prefect, MLflow and the service of the champion
 	@$(BIN)/cascada up
@@ -30,3 +31,10 @@ down:  ## Stop what `make up`, `make demo` or `cascada` started
 
 lock:  ## Compile the lock files anew
 	@infra/lock.sh
+
+DATA ?= ../shared/data
+bench-data: setup  ## Measure ETL, simulator, CORSIKA reader and realism; DATA=folder of the open data sets
+	@infra/bench.sh etl
+	@infra/bench.sh simulator
+	@infra/bench.sh corsika
+	@infra/bench.sh realism --data $(DATA)

@@ -1,6 +1,6 @@
 """How real the parametric showers are: published moments, a classifier that tries to tell them from CORSIKA, a figure.
 
-    python -m benchmarks.bench_realism DATA      # DATA holds composition_5class_corsika and xmax_26primaries
+    python -m benchmarks.bench_realism --data DATA      # holds composition_5class_corsika and xmax_26primaries
 
 prints Markdown tables and writes ``docs/figures/xmax_26_nuclei.png``.
 """
@@ -8,8 +8,8 @@ prints Markdown tables and writes ``docs/figures/xmax_26_nuclei.png``.
 
 from __future__ import annotations
 
+import argparse
 import math
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -246,4 +246,6 @@ def main(data: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the open data sets")
+    main(parser.parse_args().data)

@@ -1,6 +1,6 @@
 """How fast showers and events are made, beside the bare random numbers they need.
 
-    python -m benchmarks.bench_simulator [ROUNDS]
+    python -m benchmarks.bench_simulator [--rounds N]
 
 prints a Markdown table. Contestants take turns within a round, so that a loaded machine slows all of them; the ratios
 are medians over the rounds, against drawing one uniform, one gamma and two normal numbers a shower on one thread.
@@ -9,8 +9,8 @@ are medians over the rounds, against drawing one uniform, one gamma and two norm
 
 from __future__ import annotations
 
+import argparse
 import statistics
-import sys
 import time
 from collections.abc import Callable
 
@@ -78,4 +78,6 @@ def main(rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    main(parser.parse_args().rounds)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import sys
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from cascada.repro.environment import hardware, software
 
@@ -28,10 +28,5 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def write_page(path: Path | None, title: str, *blocks: str) -> None:
-    """Print a page and, where a path is given, write it."""
-    text = "\n\n".join([f"# {title}", *blocks]) + "\n"
-    print(text)  # noqa: T201 -- a benchmark prints its table
-    if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+if __name__ == "__main__":
+    print(f"# Benchmark: {sys.argv[1]}\n\nWritten by `make bench-data`. {machine()}.\n", flush=True)  # noqa: T201

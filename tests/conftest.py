@@ -101,6 +101,14 @@ def project(new_project: Callable[..., Project], prefect_api: str) -> Project:
 
 
 @pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of the open data sets."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"the open data sets are not at {SHARED_DATA}; data/catalog.yaml says where to get them")
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
 def composition_data() -> Path:
     """The folder of the open five-class benchmark."""
     folder = SHARED_DATA / "composition_5class_corsika"

@@ -100,16 +100,16 @@ _IMAGE = (
 )
 
 _TRUTH = (
-    Column("true_energy_eev", "float32", "EeV", "truth", 0.0, 1e4, "simulated energy of the primary"),
-    Column("true_zenith_deg", "float32", "deg", "truth", 0.0, 180.0, "simulated zenith angle"),
-    Column("true_azimuth_deg", "float32", "deg", "truth", 0.0, 360.0, "where it comes from, from x towards y"),
-    Column("true_core_x_m", "float32", "m", "truth", -1e5, 1e5, "simulated core, from the hottest station"),
-    Column("true_core_y_m", "float32", "m", "truth", -1e5, 1e5, "simulated core, from the hottest station"),
-    Column("true_xmax_g_cm2", "float32", "g/cm2", "truth", 0.0, 1e4, "slant depth of the shower maximum"),
-    Column("true_n_mu", "float32", "1", "truth", 0.0, 1e12, "muons at ground"),
-    Column("true_n_em", "float32", "1", "truth", 0.0, 1e14, "photons, electrons and positrons at ground"),
+    Column("energy_true_eev", "float32", "EeV", "truth", 0.0, 1e4, "simulated energy of the primary"),
+    Column("zenith_true_deg", "float32", "deg", "truth", 0.0, 180.0, "simulated zenith angle"),
+    Column("azimuth_true_deg", "float32", "deg", "truth", 0.0, 360.0, "where it comes from, from x towards y"),
+    Column("core_x_true_m", "float32", "m", "truth", -1e5, 1e5, "simulated core, from the hottest station"),
+    Column("core_y_true_m", "float32", "m", "truth", -1e5, 1e5, "simulated core, from the hottest station"),
+    Column("xmax_true_g_cm2", "float32", "g/cm2", "truth", 0.0, 1e4, "slant depth of the shower maximum"),
+    Column("n_mu_true", "float32", "1", "truth", 0.0, 1e12, "muons at ground"),
+    Column("n_em_true", "float32", "1", "truth", 0.0, 1e14, "photons, electrons and positrons at ground"),
     Column("anomaly", "str", "", "truth", description="kind of unusual shower or detector, or none"),
-    Column("true_impact_m", "float32", "m", "truth", 0.0, 1e5, "distance of the shower axis from the telescope"),
+    Column("impact_true_m", "float32", "m", "truth", 0.0, 1e5, "distance of the shower axis from the telescope"),
 )
 
 # What full simulations (CORSIKA 7 and 8) give in addition: sums over the particles at ground.

@@ -65,19 +65,19 @@ def test_the_showers_are_those_of_the_shower_level() -> None:
     showers = simulate(source(level="shower"), SEED).frame.collect()
     truth = whole("truth")
     assert truth["primary"].equals(showers["primary"])
-    for name, before in (("true_energy_eev", "energy_eev"), ("true_xmax_g_cm2", "xmax_g_cm2"), ("true_n_mu", "n_mu")):
+    for name, before in (("energy_true_eev", "energy_eev"), ("xmax_true_g_cm2", "xmax_g_cm2"), ("n_mu_true", "n_mu")):
         assert truth[name].to_numpy() == pytest.approx(showers[before].to_numpy())
 
 
 def test_blocks_of_showers_follow_each_other() -> None:
     truth = pl.concat(event_chunks(source(showers=BLOCK_SHOWERS + 50), SEED, truth_table))
     assert truth["shower_id"].to_list() == list(range(BLOCK_SHOWERS + 50))
-    assert truth["true_core_x_m"].n_unique() == truth.height
+    assert truth["core_x_true_m"].n_unique() == truth.height
 
 
 def test_another_seed_makes_other_events() -> None:
     other = pl.concat(event_chunks(source(), SEED + 1, truth_table))
-    assert (other["true_azimuth_deg"] != whole("truth")["true_azimuth_deg"]).all()
+    assert (other["azimuth_true_deg"] != whole("truth")["azimuth_true_deg"]).all()
 
 
 def test_tables_are_lazy_and_typed() -> None:
@@ -121,17 +121,17 @@ def test_the_chosen_station_is_the_one_nearest_1000_m() -> None:
 
 def test_the_reconstruction_is_as_sharp_as_such_an_array() -> None:
     events = with_truth(source(lg_energy_ev_min=19.0, lg_energy_ev_max=20.0))
-    ln_energy = np.log((events["energy_reco_eev"] / events["true_energy_eev"]).to_numpy())
+    ln_energy = np.log((events["energy_reco_eev"] / events["energy_true_eev"]).to_numpy())
     assert ln_energy.std() < 0.2
     assert -0.25 < np.median(ln_energy) < 0.1
-    assert (events["zenith_reco_deg"] - events["true_zenith_deg"]).std() < 1.0
-    core = np.hypot(*(events[f"core_{x}_reco_m"] - events[f"true_core_{x}_m"] for x in "xy"))
+    assert (events["zenith_reco_deg"] - events["zenith_true_deg"]).std() < 1.0
+    core = np.hypot(*(events[f"core_{x}_reco_m"] - events[f"core_{x}_true_m"] for x in "xy"))
     assert np.median(core) < 80.0
 
 
 def test_iron_has_the_larger_energy_on_the_scale_of_auger() -> None:
     events = with_truth(source(lg_energy_ev_min=19.3, lg_energy_ev_max=19.7, zenith_deg_max=40.0))
-    scale = pl.col("energy_reco_eev") / pl.col("true_energy_eev")
+    scale = pl.col("energy_reco_eev") / pl.col("energy_true_eev")
     by = dict(events.group_by("primary").agg(scale.median()).iter_rows())
     assert by["Fe"] > by["p"] + 0.05
 
@@ -144,7 +144,7 @@ def test_denser_arrays_see_smaller_showers(spacing: int, energies: tuple[float, 
     sparse = with_truth(source(**settings))
     assert dense.height > 2 * sparse.height
     assert dense["n_stations"].max() <= 37
-    scale = np.log((dense["energy_reco_eev"] / dense["true_energy_eev"]).to_numpy())
+    scale = np.log((dense["energy_reco_eev"] / dense["energy_true_eev"]).to_numpy())
     assert abs(np.median(scale)) < 0.25
 
 

@@ -77,12 +77,12 @@ def test_fact() -> None:
     """Expected (README): 1,000 rows a file; CORSIKA's energies are truth, and no observable."""
     frame = read("fact").frame.collect()
     assert rows_of(frame) == {"photon": 1_000, "p": 1_000}
-    by_primary = frame.group_by("primary").agg(pl.col("true_energy_eev").min() * 1e9)
+    by_primary = frame.group_by("primary").agg(pl.col("energy_true_eev").min() * 1e9)
     assert dict(by_primary.iter_rows()) == pytest.approx({"photon": 202.88, "p": 100.74}, rel=1e-4)
-    assert {name: COLUMNS[name].role for name in frame.columns if name.startswith("true_")} == dict.fromkeys(
-        ("true_energy_eev", "true_zenith_deg", "true_impact_m"), "truth"
+    assert {name: COLUMNS[name].role for name in frame.columns if "_true" in name} == dict.fromkeys(
+        ("energy_true_eev", "zenith_true_deg", "impact_true_m"), "truth"
     )
-    assert frame["true_zenith_deg"].is_between(0, 33).all()
+    assert frame["zenith_true_deg"].is_between(0, 33).all()
     assert frame["image_delta_deg"].is_between(-90, 90).all()
     protons = frame.filter(primary="p")
     assert protons["group_id"].n_unique() == 965

@@ -50,7 +50,7 @@ def test_observables_have_a_unit_and_a_range(name: str) -> None:
 
 def test_truth_is_no_observable() -> None:
     truth = [name for name, column in COLUMNS.items() if column.role == "truth"]
-    assert {"true_energy_eev", "true_zenith_deg"} <= set(truth)
+    assert {"energy_true_eev", "zenith_true_deg"} <= set(truth)
     assert not set(truth) & set(OBSERVABLES)
 
 

@@ -55,8 +55,8 @@ STATIONS: dict[str, pl.DataType] = {
 in the fitted shower plane, start time from the first station of the event, signal, its shape, whether a bin reached the
 end of the scale, and the signal per 25 ns."""
 TRUTH_COLUMNS = (
-    "shower_id", "primary", "anomaly", "true_energy_eev", "true_zenith_deg", "true_azimuth_deg", "true_core_x_m",
-    "true_core_y_m", "true_xmax_g_cm2", "true_n_mu", "true_n_em",
+    "shower_id", "primary", "anomaly", "energy_true_eev", "zenith_true_deg", "azimuth_true_deg", "core_x_true_m",
+    "core_y_true_m", "xmax_true_g_cm2", "n_mu_true", "n_em_true",
 )  # fmt: skip
 
 
@@ -149,11 +149,11 @@ def truth_table(config: SimulatorSource, batch: Batch, rng: np.random.Generator)
     axes = batch.axes
     frame = pl.DataFrame({
         "shower_id": batch.ids, "primary": _labels(config, batch.class_index), "anomaly": batch.kinds,
-        "true_energy_eev": batch.energy_eev,
-        "true_zenith_deg": np.degrees(axes.zenith), "true_azimuth_deg": np.degrees(axes.azimuth),
-        "true_core_x_m": axes.core_x_m, "true_core_y_m": axes.core_y_m,
-        "true_xmax_g_cm2": batch.showers.xmax_g_cm2,
-        "true_n_mu": batch.showers.n_mu, "true_n_em": batch.showers.n_em,
+        "energy_true_eev": batch.energy_eev,
+        "zenith_true_deg": np.degrees(axes.zenith), "azimuth_true_deg": np.degrees(axes.azimuth),
+        "core_x_true_m": axes.core_x_m, "core_y_true_m": axes.core_y_m,
+        "xmax_true_g_cm2": batch.showers.xmax_g_cm2,
+        "n_mu_true": batch.showers.n_mu, "n_em_true": batch.showers.n_em,
     })  # fmt: skip
     return _ordered(frame, TRUTH_COLUMNS)
 
