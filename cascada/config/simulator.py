@@ -69,7 +69,7 @@ class SimulatorSource(Section):
 
     @model_validator(mode="after")
     def _detector_is_used(self) -> Self:
-        if self.level == "shower" and "detector" in self.model_fields_set:
+        if self.level == "shower" and self.detector != Detector():
             raise ValueError("detector: has no effect at shower level; set level: detector")
         return self
 

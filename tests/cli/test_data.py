@@ -111,7 +111,8 @@ def test_a_data_set_is_fetched_verified_and_imported(project: Project, server: F
     columns = {name: {"column": i} for i, name in enumerate(("shower_id", "energy_eev", "zenith_deg", "n_mu", "n_em"))}
     columns["energy_eev"]["unit"], columns["zenith_deg"]["unit"] = "EeV", "deg"
     entries["datasets"]["local"] = {
-        "title": "served here", "origin": "this test", "licence": "none", "citation": "none", "base_url": server.address,
+        "title": "served here", "origin": "this test", "licence": "none", "citation": "none",
+        "base_url": server.address,
         "files": {"table.txt": [{"sha256": hashlib.sha256(rows.encode()).hexdigest(), "bytes": len(rows)}]},
         "source": {"kind": "text", "files": ["table.txt"], "columns": columns},
         "expectations": {"raw": "raw_events", "training": "training_events"},

@@ -44,7 +44,7 @@ def read_table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[s
                     yield shower, rows
     except FileNotFoundError as error:
         raise missing_module(path) from error
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
         raise SourceError(
             "a table of CORSIKA 8 cannot be read", where=str(path), got=str(error)[:200], hint="copy it again"
         ) from error
