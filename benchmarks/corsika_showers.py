@@ -36,7 +36,12 @@ class Showers:
 
 def load_showers(folder: Path) -> dict[str, Showers]:
     """Read the benchmark, undo its running sums and drop the rows outside the ranges of the shower table."""
-    source = read_source(load_experiment(EXPERIMENT).source, directory=folder, seed=0, threads=1)
+    source = read_source(
+        load_experiment(EXPERIMENT, catalog=REPOSITORY / "data/catalog.yaml").source,
+        directory=folder,
+        seed=0,
+        threads=1,
+    )
     frame = difference_running_sums(source.frame.collect())
     present = [COLUMNS[name] for name in OBSERVABLES if name in frame.columns]
     frame = frame.filter(pl.all_horizontal(pl.col(c.name).is_between(c.minimum, c.maximum) for c in present))

@@ -138,6 +138,14 @@ def test_only_the_truth_knows_of_anomalies() -> None:
     assert gain == pytest.approx(0.47, abs=0.05)
 
 
+def test_anomalies_hang_on_the_seed() -> None:
+    settings = source(anomalies={"muon_rich": 0.5})
+    one, other = (simulate(settings, seed).tables["truth"].collect()["anomaly"] for seed in (SEED, SEED + 1))
+    assert (one == other).mean() == pytest.approx(0.5, abs=0.02)
+    blocks = one.to_numpy()[: 2 * BLOCK_SHOWERS].reshape(2, BLOCK_SHOWERS)
+    assert (blocks[0] == blocks[1]).mean() == pytest.approx(0.5, abs=0.03)
+
+
 def test_without_anomalies_there_is_no_truth_to_tell() -> None:
     assert simulate(source(), SEED).tables == {}
 

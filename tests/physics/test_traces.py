@@ -61,6 +61,13 @@ def test_signals_have_the_expected_mean_and_scatter() -> None:
     assert signal.var() == pytest.approx(variance, rel=0.12)
 
 
+def test_muons_scatter_one_by_one() -> None:
+    # Ten thousand muons in a handful of bins: 15 % each is 0.15 % of the whole, besides their Poisson number.
+    bright = expected(10_000.0, 0.0, distance_m=1.0)
+    relative = draw_traces(bright, BINS, np.random.default_rng(1)).sum(axis=1) / 11_000.0
+    assert relative.std() == pytest.approx(np.sqrt(0.03**2 + (1 + 0.15**2) / 10_000.0), rel=0.06)
+
+
 def test_traces_are_never_negative_and_empty_without_particles() -> None:
     assert draw_traces(expected(2.0, 30.0), BINS, np.random.default_rng(1)).min() >= 0.0
     assert not draw_traces(expected(0.0, 0.0, size=3), BINS, np.random.default_rng(1)).any()
