@@ -42,8 +42,9 @@ def demo() -> None:
 def _test_events(outcome: Outcome, settings: Settings, count: int = 200) -> list[tuple[str, dict[str, float]]]:
     from cascada.data.splits import read_split
     from cascada.data.versions import read_showers
-    from cascada.physics.columns import OBSERVABLES
+    from serving.schemas import ShowerEvent
 
     showers, split = read_showers(outcome.ingested.snapshot, settings.root), read_split(outcome.ingested.split)
     test = showers.filter(split["partition"] == "test").head(count)
-    return [(row.pop("primary"), row) for row in test.select("primary", *OBSERVABLES).iter_rows(named=True)]
+    asked = [name for name in ShowerEvent.model_fields if name in test.columns]
+    return [(row.pop("primary"), row) for row in test.select("primary", *asked).iter_rows(named=True)]
