@@ -28,7 +28,7 @@ pl.scan_parquet({raw!r}).sink_parquet({out!r} + "/bare.parquet", compression="zs
 """
 SIEVE_AND_WRITE = """
 import numpy as np, polars as pl
-from cascada.data.etl import sieve
+from cascada.data.etl import Limit, sieve
 sieved = sieve(pl.scan_parquet({raw!r}), {limits!r}, np.empty(0, np.uint32))
 kept = sieved.kept.sink_parquet({out!r} + "/kept.parquet", compression="zstd", lazy=True)
 quarantine = sieved.quarantined.sink_parquet({out!r} + "/quarantine.parquet", compression="zstd", lazy=True)
@@ -50,7 +50,7 @@ VALIDATE = """
 import polars as pl
 from pathlib import Path
 from cascada.data.validation import load_suite, validate
-validate(pl.scan_parquet({raw!r}){head}, load_suite(Path("expectations"), "raw_showers"), {{}})
+validate(pl.scan_parquet({raw!r}).head(1_000_000), load_suite(Path("expectations"), "raw_showers"), {{}})
 """
 SNAPSHOT = """
 from pathlib import Path
@@ -105,8 +105,7 @@ def main() -> None:
             ),
             "finding repeated showers": measure(FIND_REPEATS.format(**values)),
             "full-content hashes, ordered and unordered": measure(HASH.format(**values)),
-            "validation of all rows, raw suite": measure(VALIDATE.format(head="", **values)),
-            "validation of 1 million rows": measure(VALIDATE.format(head=".head(1_000_000)", **values)),
+            "validation of 1 million rows": measure(VALIDATE.format(**values)),
             "whole snapshot: two suites, ETL, hashes, page": measure(SNAPSHOT.format(**values)),
         }
         rows = [

@@ -63,6 +63,7 @@ def judge_bundle(experiment: Experiment, ingested: Ingested, trained: Trained) -
         runs.log_files(trained.run_id, folder / "figures", "figures")
         runs.log_files(trained.run_id, folder / "record")
         runs.log_files(trained.run_id, ingested.split.path, "split")
+        runs.log_files(trained.run_id, ingested.snapshot.path / "validation.html", "data")
     snapshot = ingested.snapshot
     runs.log_dataset(
         trained.run_id,

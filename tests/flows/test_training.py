@@ -76,6 +76,7 @@ def test_the_run_holds_its_record(trained: tuple[Project, dict[str, Any]]) -> No
     assert {path.name for path in (folder / "figures").iterdir()} == {
         "confusion.png", "anomaly_roc.png", "anomaly_score.png",
     }  # fmt: skip
+    assert "raw_showers" in (folder / "data" / "validation.html").read_text(), "what the suites found, with the run"
     manifest = json.loads((folder / "manifest.json").read_text())
     aspects = {"dataset", "preprocessing", "partitions", "training", "assessment", "randomness", "software", "hardware"}
     assert all(manifest[aspect] for aspect in aspects)
