@@ -96,7 +96,8 @@ def test_prefect_has_the_flow_its_subflows_and_artifacts(
     flows = {flow["id"]: flow["name"] for flow in ask("flows")}
     assert [flows[run["flow_id"]] for run in children] == ["ingest", "train", "evaluate", "release"]
     made = ask("artifacts", artifacts={"flow_run_id": {"any_": [run["id"] for run in children]}})
-    keys = ["metrics", "validation-raw-showers", "validation-training-showers", "verdict"]
+    suites = ("partitions", "raw-showers", "training-showers")
+    keys = ["metrics", *(f"validation-{suite}" for suite in suites), "verdict"]
     assert sorted(artifact["key"] for artifact in made if artifact["type"] != "result") == keys
 
 
