@@ -21,7 +21,7 @@ check: setup  ## Lint, types, import contracts and doctests
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/pytest -q --doctest-modules cascada models --override-ini addopts=
-	@$(BIN)/pytest -q tests/data/test_rules.py tests/data/test_validation.py::test_every_rule_has_a_case --durations=0 | tail -n 1
+	@$(BIN)/pytest -q --override-ini addopts=--import-mode=importlib tests/data/test_rules.py tests/data/test_validation.py::test_every_rule_has_a_case
 
 up: setup  ## Start Prefect, MLflow and the service of the champion
 	@$(BIN)/cascada up
