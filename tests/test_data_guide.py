@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from pathlib import Path
 
 import h5py
@@ -62,7 +61,6 @@ def test_every_command_of_the_page_works_in_order(project: Project, tmp_path: Pa
     places = {"/data/mine": tmp_path / "mine", "/data/share": tmp_path / "share"}
     write_tables(places["/data/mine"])
     places["/data/share"].mkdir()
-    shutil.rmtree(project.root / "data" / "x", ignore_errors=True)
     said = {}
     for kind, text in commands_and_maps():
         if kind != "sh":

@@ -33,10 +33,6 @@ def repeated_rows(frame: pl.LazyFrame, columns: Sequence[str]) -> NDArray[np.uin
     if shared.size == 0:
         return np.empty(0, np.uint32)
     suspects = np.flatnonzero(np.isin(hashes, shared)).astype(np.uint32)
-    rows = keep_rows(frame.with_row_index(_ROW), suspects).select(_ROW, *columns).collect(engine="streaming").sort(_ROW)
+    listed = frame.with_row_index(_ROW).filter(pl.col(_ROW).is_in(pl.Series(suspects).implode()))
+    rows = listed.select(_ROW, *columns).collect(engine="streaming").sort(_ROW)
     return rows.filter(~pl.struct(*columns).is_first_distinct())[_ROW].to_numpy()
-
-
-def keep_rows(numbered: pl.LazyFrame, rows: NDArray[np.uint32]) -> pl.LazyFrame:
-    """Keep the rows of a table with a column ``_row`` whose numbers are listed."""
-    return numbered.filter(pl.col(_ROW).is_in(pl.Series(rows).implode()))
