@@ -6,7 +6,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
 from prefect import flow, task
 from pydantic import BaseModel, ConfigDict
 
@@ -16,11 +15,9 @@ from cascada.data.versions import read_showers
 from cascada.physics.primaries import class_order
 from cascada.registry.bundle import Lineage
 from cascada.repro.environment import code_state
-from cascada.repro.seeds import integer_seed
 from cascada.settings import load_settings
 from cascada.tracking import runs
 from cascada.training.dataset import take_partition
-from cascada.training.scaling import fit_scaling
 from flows.ingest import Ingested
 from flows.policies import CACHED, by_content
 
@@ -44,7 +41,9 @@ def fit_network(experiment: Experiment, ingested: Ingested) -> Trained:
         name=f"{experiment.name}-seed-{experiment.seed}",
         artifacts=settings.home / "mlartifacts",
         params=_flat(
-            experiment.model_dump(mode="json", include={"seed", "features", "repair", "model", "training", "split"})
+            experiment.model_dump(
+                mode="json", include={"seed", "features", "repair", "model", "anomaly", "training", "split"}
+            )
         ),
         tags={
             "mlflow.source.git.commit": code.commit,
@@ -73,11 +72,8 @@ def fit_network(experiment: Experiment, ingested: Ingested) -> Trained:
 
 def _fit_and_log(experiment: Experiment, ingested: Ingested, lineage: Lineage, scratch: Path) -> str:
     # Here, not above: torch and Lightning take seconds to import, and a cached run needs neither.
-    import torch
-
-    import models
     from cascada.registry.export import write_bundle
-    from cascada.training.fit import fit
+    from flows.members import fit_model, of_classes
 
     frame, manifest = read_showers(ingested.snapshot, load_settings().root), read_split(ingested.split)
     classes = class_order(set(ingested.snapshot.rows_per_primary))
@@ -85,18 +81,16 @@ def _fit_and_log(experiment: Experiment, ingested: Ingested, lineage: Lineage, s
         take_partition(frame, manifest, name, features=experiment.features, classes=classes)
         for name in ("train", "validation", "calibration")
     )
-    scaling = fit_scaling(train.features, experiment.features)
-    torch.manual_seed(integer_seed(experiment.seed, "weights"))
-    network = models.build(experiment.model, features=len(experiment.features), classes=len(classes))
+    fitted = fit_model(
+        experiment, train, validation, calibration, classes=classes, folder=scratch, progress=sys.stderr.isatty()
+    )
     normal = tuple(name in experiment.reference for name in classes)
-    fitted = fit(
-        network, train, validation, scaling=scaling, reference=normal, config=experiment.training,
-        seed=experiment.seed, folder=scratch, progress=sys.stderr.isatty(),
-    )  # fmt: skip
     bundle = write_bundle(
-        fitted.network, scaling=scaling, calibration=calibration.features[np.asarray(normal)[calibration.labels]],
-        classes=classes, reference=tuple(n for n in classes if n in experiment.reference), features=experiment.features,
-        model=experiment.model.model_dump(mode="json"), lineage=lineage, folder=scratch / "bundle",
+        fitted.members, scaling=fitted.scaling, temperature=fitted.temperature,
+        calibration=of_classes(calibration, normal).features, classes=classes,
+        reference=tuple(n for n in classes if n in experiment.reference), features=experiment.features,
+        model=experiment.model_dump(mode="json", include={"model", "anomaly"}), lineage=lineage,
+        folder=scratch / "bundle",
     )  # fmt: skip
     runs.log_history(lineage.run_id, fitted.history)
     runs.log_files(lineage.run_id, bundle.folder, "bundle")

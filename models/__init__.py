@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
-from cascada.config import DeepAutoencoder
+from collections.abc import Sequence
+
+from cascada.config import (
+    DeepAutoencoder,
+    Model,
+    PerClassAutoencoders,
+    SimpleAutoencoder,
+)
+from models.autoencoder import Autoencoder, Pass
 from models.deep import DeepAutoencoderNetwork
+from models.per_class import PerClassAutoencodersNetwork
+from models.simple import SimpleAutoencoderNetwork
+from models.variational import VariationalAutoencoderNetwork
 
-__all__ = ["DeepAutoencoderNetwork", "build"]
+__all__ = ["Autoencoder", "Pass", "build"]
 
 
-def build(spec: DeepAutoencoder, *, features: int, classes: int) -> DeepAutoencoderNetwork:
+def build(spec: Model, *, features: int, reference: Sequence[bool]) -> Autoencoder:
     """Build the network of a spec, with fresh weights from torch's current random state.
 
     Parameters
     ----------
-    features, classes
-        Width of the input and number of primaries.
+    features
+        Width of the input.
+    reference
+        Per primary: whether the anomaly score calls it normal.
     """
-    return DeepAutoencoderNetwork(
-        features, classes, hidden=spec.hidden, latent=spec.latent, head_hidden=spec.head_hidden
-    )
+    if isinstance(spec, PerClassAutoencoders):
+        return PerClassAutoencodersNetwork(spec, features=features, classes=len(reference), reference=reference)
+    if isinstance(spec, SimpleAutoencoder):
+        return SimpleAutoencoderNetwork(spec, features=features, classes=len(reference))
+    if isinstance(spec, DeepAutoencoder):
+        return DeepAutoencoderNetwork(spec, features=features, classes=len(reference))
+    return VariationalAutoencoderNetwork(spec, features=features, classes=len(reference))

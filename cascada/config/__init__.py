@@ -1,14 +1,14 @@
 """Configuration files: experiments and sources. Defaults stand here, differences stand in the YAML."""
 
 from cascada.config.dataset import Dataset, Expectations
-from cascada.config.experiment import (
+from cascada.config.experiment import Experiment, Gate, Split, load_experiment, override_value
+from cascada.config.models import (
+    Anomaly,
     DeepAutoencoder,
-    Experiment,
-    Gate,
-    Split,
-    Training,
-    load_experiment,
-    override_value,
+    Model,
+    PerClassAutoencoders,
+    SimpleAutoencoder,
+    VariationalAutoencoder,
 )
 from cascada.config.reading import read_yaml, validate_section
 from cascada.config.section import Section
@@ -28,8 +28,10 @@ from cascada.config.sources import (
     Source,
     TextSource,
 )
+from cascada.config.training import Training
 
 __all__ = [
+    "Anomaly",
     "AugerSource",
     "ColumnMap",
     "Corsika7Source",
@@ -44,15 +46,19 @@ __all__ = [
     "Hdf5Source",
     "LabelMap",
     "MappedSource",
+    "Model",
     "ParquetSource",
+    "PerClassAutoencoders",
     "RootSource",
     "Section",
+    "SimpleAutoencoder",
     "SimulatorSource",
     "SnapshotSource",
     "Source",
     "Split",
     "TextSource",
     "Training",
+    "VariationalAutoencoder",
     "load_experiment",
     "override_value",
     "read_yaml",

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 import yaml
 from pydantic import Field, model_validator
 
 from cascada.config.catalog import find_entry, read_catalog
 from cascada.config.dataset import Dataset
+from cascada.config.models import Anomaly, Model
 from cascada.config.reading import read_yaml, validate_section
 from cascada.config.section import Section
+from cascada.config.training import Training
 from cascada.errors import ConfigError
 
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -33,25 +35,6 @@ class Split(Section):
         if self.validation + self.calibration + self.test > 0.9:
             raise ValueError("validation + calibration + test must leave at least 0.1 of the groups for training")
         return self
-
-
-class DeepAutoencoder(Section):
-    """A deep autoencoder with a primary head on its latent space (`models.deep`)."""
-
-    kind: Literal["deep"]
-    hidden: tuple[int, ...] = Field((64, 64), min_length=1)
-    latent: int = Field(2, ge=1)
-    head_hidden: int = Field(64, ge=1)
-
-
-class Training(Section):
-    """How the model is fitted."""
-
-    epochs: int = Field(20, ge=1)
-    batch_size: int = Field(512, ge=2)
-    learning_rate: float = Field(5e-3, gt=0, description="peak of the one-cycle schedule")
-    reconstruction_weight: float = Field(1.0, ge=0, description="weight of the reconstruction loss")
-    threads: int = Field(2, ge=1, description="CPU threads; part of the experiment since sums depend on it")
 
 
 class Gate(Section):
@@ -75,7 +58,8 @@ class Experiment(Dataset):
     reference: tuple[str, ...] = Field(
         ("p", "He", "N", "Fe"), min_length=1, description="primaries that the anomaly score calls normal"
     )
-    model: DeepAutoencoder
+    model: Model
+    anomaly: Anomaly = Anomaly()
     training: Training = Training()
     gate: Gate
 

@@ -49,8 +49,8 @@ class BundleSpec(BaseModel):
         Primaries that the anomaly score calls normal.
     features
         Names in `cascada.physics.observables`, in the order of the graph's input.
-    model, scaling
-        Spec of the network and standardisation, as they were fitted.
+    model, scaling, temperature
+        Spec of the networks, standardisation and divisor of the logits, as they were fitted.
     files
         SHA-256 of every other file.
     """
@@ -62,6 +62,7 @@ class BundleSpec(BaseModel):
     reference: tuple[str, ...]
     features: tuple[str, ...]
     model: dict[str, Any]
+    temperature: float
     scaling: dict[str, Any]
     lineage: Lineage
     files: dict[str, str]

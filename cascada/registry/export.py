@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,46 +20,65 @@ from cascada.repro.fingerprint import file_sha256
 from cascada.training.scaling import Scaling
 
 
+class Member(NamedTuple):
+    """A fitted network and what turns its answer into an anomaly score."""
+
+    network: nn.Module
+    score: nn.Module
+
+
 class _Inference(nn.Module):
-    """Standardisation, network, softmax and anomaly score in one graph."""
+    """Standardisation, networks, mean of their softmax and mean of their anomaly scores, in one graph."""
 
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, network: nn.Module, scaling: Scaling) -> None:
+    def __init__(self, members: Sequence[Member], scaling: Scaling, temperature: float) -> None:
         super().__init__()
-        self.network = network
+        self.networks = nn.ModuleList([member.network for member in members])
+        self.scores = nn.ModuleList([member.score for member in members])
+        self.temperature = temperature
         self.register_buffer("mean", torch.tensor(scaling.mean))
         self.register_buffer("scale", torch.tensor(scaling.scale))
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        x = (features - self.mean) / self.scale
-        reconstruction, logits = self.network(x)
-        return torch.softmax(logits, dim=1), ((reconstruction - x) ** 2).mean(dim=1)
+        said = [network((features - self.mean) / self.scale) for network in self.networks]
+        probabilities = torch.stack([torch.softmax(one.logits / self.temperature, dim=1) for one in said])
+        scores = torch.stack([score(one) for score, one in zip(self.scores, said, strict=True)])
+        return probabilities.mean(dim=0), scores.mean(dim=0)
 
 
 def write_bundle(
-    network: nn.Module, *, scaling: Scaling, calibration: NDArray[np.float32], classes: tuple[str, ...],
-    reference: tuple[str, ...], features: tuple[str, ...], model: dict[str, object], lineage: Lineage, folder: Path,
+    members: Sequence[Member], *, scaling: Scaling, temperature: float, calibration: NDArray[np.float32],
+    classes: tuple[str, ...], reference: tuple[str, ...], features: tuple[str, ...], model: dict[str, object],
+    lineage: Lineage, folder: Path,
 ) -> Bundle:  # fmt: skip
     """Write a bundle and open it.
 
     Parameters
     ----------
+    members
+        Networks whose answers are averaged.
+    temperature
+        Divides the logits (`cascada.training.calibration`).
     calibration
-        Raw features of reference showers that the network was not fitted on, shape (m, features): the distribution
-        that p-values are ranked in.
+        Raw features of reference showers that no network was fitted on, shape (m, features): the distribution that
+        p-values are ranked in.
+    model
+        Sections of the experiment that say how the networks were built.
     folder
         New or empty folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _export_graph(_Inference(network, scaling).eval(), len(features), folder / GRAPH)
-    save_file({name: value.contiguous() for name, value in network.state_dict().items()}, folder / WEIGHTS)
+    inference = _Inference(members, scaling, temperature).eval()
+    _export_graph(inference, len(features), folder / GRAPH)
+    save_file({name: value.contiguous() for name, value in inference.state_dict().items()}, folder / WEIGHTS)
     _, scores = Graph(folder / GRAPH).run(calibration)
     np.save(folder / REFERENCE, np.sort(scores), allow_pickle=False)
     spec = BundleSpec(
-        classes=classes, reference=reference, features=features, model=model, scaling=scaling.model_dump(mode="json"),
-        lineage=lineage, files={name: file_sha256(folder / name) for name in (GRAPH, WEIGHTS, REFERENCE)},
+        classes=classes, reference=reference, features=features, model=model, temperature=temperature,
+        scaling=scaling.model_dump(mode="json"), lineage=lineage,
+        files={name: file_sha256(folder / name) for name in (GRAPH, WEIGHTS, REFERENCE)},
     )  # fmt: skip
     (folder / SPEC).write_text(spec.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return Bundle(folder)

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import models
 from cascada.config import DeepAutoencoder
@@ -14,9 +14,9 @@ from cascada.config import DeepAutoencoder
 SPEC = DeepAutoencoder(kind="deep", hidden=(16, 8), latent=2, head_hidden=12)
 
 
-def build(spec: DeepAutoencoder = SPEC, *, seed: int = 5) -> models.DeepAutoencoderNetwork:
+def build(spec: DeepAutoencoder = SPEC, *, seed: int = 5) -> models.Autoencoder:
     torch.manual_seed(seed)
-    return models.build(spec, features=5, classes=4)
+    return models.build(spec, features=5, reference=(False, True, True, True))
 
 
 def layers(part: nn.Module) -> list[tuple[int, int]]:
@@ -26,9 +26,11 @@ def layers(part: nn.Module) -> list[tuple[int, int]]:
 
 @pytest.mark.parametrize("rows", [1, 7])
 def test_one_reconstruction_and_one_logit_per_class_for_each_shower(rows: int) -> None:
-    reconstruction, logits = build()(torch.randn(rows, 5))
-    assert reconstruction.shape == (rows, 5)
-    assert logits.shape == (rows, 4)
+    said = build()(torch.randn(rows, 5))
+    assert said.residuals.shape == (rows, 5)
+    assert said.logits.shape == (rows, 4)
+    assert said.latent.shape == (rows, 2)
+    assert said.error.shape == said.penalty.shape == (rows,)
 
 
 @pytest.mark.parametrize("hidden", [(16, 8), (6,)])
@@ -50,7 +52,12 @@ def test_outputs_are_linear_layers_so_that_they_reach_every_value() -> None:
 def test_everything_passes_the_bottleneck(latent: int) -> None:
     network = build(SPEC.model_copy(update={"latent": latent})).double()
     point = torch.randn(5, dtype=torch.float64)
-    slopes = torch.func.jacrev(lambda x: torch.cat(network(x)))(point)
+
+    def outputs(x: Tensor) -> Tensor:
+        said = network(x[None])
+        return torch.cat([said.residuals[0] + x, said.logits[0]])
+
+    slopes = torch.func.jacrev(outputs)(point)
     assert slopes.shape == (9, 5)
     assert torch.linalg.matrix_rank(slopes, rtol=1e-9) == latent
 

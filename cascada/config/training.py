@@ -1,0 +1,27 @@
+"""The section of a fit."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from cascada.config.section import Section
+
+
+class Training(Section):
+    """How the model is fitted."""
+
+    epochs: int = Field(20, ge=1)
+    batch_size: int = Field(512, ge=2)
+    learning_rate: float = Field(5e-3, gt=0, description="peak of the one-cycle schedule")
+    weight_decay: float = Field(0.0, ge=0, description="decoupled (AdamW)")
+    reconstruction_weight: float = Field(1.0, ge=0, description="weight of the reconstruction loss")
+    head: Literal["joint", "two_step"] = Field(
+        "joint", description="the primary head is fitted with the autoencoder, or after it on a frozen latent space"
+    )
+    members: int = Field(1, ge=1, le=16, description="networks with seeds of their own whose answers are averaged")
+    shuffle_labels: bool = Field(
+        False, description="control: permute the labels of the training partition; the model must fall to chance"
+    )
+    threads: int = Field(2, ge=1, description="CPU threads; part of the experiment since sums depend on it")
