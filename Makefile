@@ -13,7 +13,7 @@ demo: setup  ## Simulate, validate, train, judge, register, serve and predict
 	@$(BIN)/cascada demo
 
 test: setup  ## Run the tests
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 check: setup  ## Lint, types, import contracts and doctests
 	@$(BIN)/ruff check .

@@ -307,7 +307,7 @@ def _dataset(plan: dict[str, Any], overrides: list[str], repair: str | None, *, 
 
 
 def _versions(path: Path, entry: CatalogEntry) -> dict[str, object]:
-    from cascada.data.adopt import identify
+    from cascada.data.arrivals import identify
 
     found = identify(path, entry)
     for file in found:

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 
 from cascada.config.catalog import PUBLISHED, CatalogEntry, Version
-from cascada.data.adopt import Arrived, unpack, write_receipt
+from cascada.data.arrivals import Arrived, unpack, write_receipt
 from cascada.errors import ArtifactError, SourceError
 from cascada.repro.fingerprint import file_sha256
 

@@ -15,7 +15,7 @@ from projects import free_port
 
 from cascada.config import validate_section
 from cascada.config.catalog import CatalogEntry
-from cascada.data.adopt import read_receipt
+from cascada.data.arrivals import read_receipt
 from cascada.data.fetch import fetch
 from cascada.errors import ArtifactError, SourceError
 

@@ -1,10 +1,8 @@
-"""Files that a user has already: taken over for an entry of the catalogue, with the version that they are."""
+"""Files of a data set on this machine: which version each one is, by its checksum."""
 
 from __future__ import annotations
 
 import json
-import logging
-import shutil
 import zipfile
 from collections import Counter
 from collections.abc import Mapping
@@ -16,8 +14,6 @@ from cascada.config import Section
 from cascada.config.catalog import PUBLISHED, CatalogEntry
 from cascada.errors import SourceError, nearest
 from cascada.repro.fingerprint import file_sha256
-
-logger = logging.getLogger(__name__)
 
 RECEIPT = "receipt.json"
 """File in a data folder that says where each file came from and which version it is."""
@@ -50,35 +46,6 @@ class Arrived(Section):
         return self.version == PUBLISHED
 
 
-def adopt(path: Path, entry: CatalogEntry, folder: Path) -> list[Arrived]:
-    """Copy files of a data set into its folder and note in a receipt which version each one is.
-
-    A file whose checksum is not that of the published one is taken, but never as the published one: the receipt says
-    what it is, or that nobody knows, and a warning is logged.
-
-    Parameters
-    ----------
-    path
-        One file, or a folder that holds them under the names of the entry.
-
-    Raises
-    ------
-    SourceError
-        If none of the files of the entry is there, or the disk is full.
-    """
-    found = _find(path, entry)
-    try:
-        arrived = [_take(file, name, entry, folder) for name, file in found.items()]
-    except OSError as error:
-        raise SourceError(
-            "the files cannot be copied", where=str(folder), got=str(error), hint="free some disk space"
-        ) from error
-    for file in arrived:
-        if not file.is_published:
-            logger.warning("%s of %s is not the published file: %s", file.name, entry.name, file.version)
-    return write_receipt(folder, arrived)
-
-
 def identify(path: Path, entry: CatalogEntry) -> list[Arrived]:
     """Find out which versions of the files of a data set lie on this machine; nothing is copied or written.
 
@@ -92,7 +59,7 @@ def identify(path: Path, entry: CatalogEntry) -> list[Arrived]:
     SourceError
         If none of the files of the entry is there.
     """
-    return [_identified(file, name, entry, taken_from=file) for name, file in _find(path, entry).items()]
+    return [_identify(file, name, entry) for name, file in _find(path, entry).items()]
 
 
 def read_receipt(folder: Path) -> dict[str, Arrived]:
@@ -173,18 +140,7 @@ def _name_of(file: Path, entry: CatalogEntry) -> str:
     )  # fmt: skip
 
 
-def _take(file: Path, name: str, entry: CatalogEntry, folder: Path) -> Arrived:
-    target = folder / name
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if not (target.exists() and target.samefile(file)):
-        copy = target.with_name(f"{target.name}.copying")
-        shutil.copyfile(file, copy)
-        copy.rename(target)
-    unpack(target)
-    return _identified(target, name, entry, taken_from=file)
-
-
-def _identified(file: Path, name: str, entry: CatalogEntry, *, taken_from: Path) -> Arrived:
+def _identify(file: Path, name: str, entry: CatalogEntry) -> Arrived:
     found = file_sha256(file)
     notes: Mapping[str, str] = {version.sha256: version.note for version in entry.files.get(name, ())}
     return Arrived(
@@ -192,7 +148,7 @@ def _identified(file: Path, name: str, entry: CatalogEntry, *, taken_from: Path)
         sha256=found,
         bytes=file.stat().st_size,
         version=notes.get(found, UNKNOWN),
-        taken_from=str(taken_from.absolute()),
+        taken_from=str(file.absolute()),
     )
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import logging
 import zipfile
 from pathlib import Path
 
@@ -13,7 +11,7 @@ from projects import REPOSITORY
 
 from cascada.config import validate_section
 from cascada.config.catalog import CatalogEntry, read_catalog
-from cascada.data.adopt import UNKNOWN, Arrived, adopt, identify, read_receipt
+from cascada.data.arrivals import UNKNOWN, Arrived, identify, unpack
 from cascada.errors import SourceError
 
 CATALOG = read_catalog(REPOSITORY / "data" / "catalog.yaml")
@@ -45,108 +43,66 @@ def brought(tmp_path: Path) -> Path:
     [(WHOLE, "published"), (HALF, "half of the rows"), (b"own\n", UNKNOWN), (b"", UNKNOWN)],
 )
 @pytest.mark.parametrize("whole_folder", [True, False])
-def test_each_file_is_what_its_checksum_says(
-    brought: Path, tmp_path: Path, content: bytes, version: str, whole_folder: bool, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_each_file_is_what_its_checksum_says(brought: Path, content: bytes, version: str, whole_folder: bool) -> None:
     (brought / "a.txt").write_bytes(content)
-    with caplog.at_level(logging.WARNING):
-        (arrived,) = adopt(brought if whole_folder else brought / "a.txt", entry("a.txt"), tmp_path / "data")
-    assert arrived == Arrived(
+    (found,) = identify(brought if whole_folder else brought / "a.txt", entry("a.txt"))
+    assert found == Arrived(
         name="a.txt", sha256=sha256(content), bytes=len(content), version=version, taken_from=str(brought / "a.txt")
     )
-    assert (tmp_path / "data" / "a.txt").read_bytes() == content
-    assert read_receipt(tmp_path / "data") == {"a.txt": arrived}
-    assert arrived.is_published is (version == "published")
-    warned = [record.message for record in caplog.records]
-    assert warned == ([] if arrived.is_published else [f"a.txt of mine is not the published file: {version}"])
-
-
-@pytest.mark.parametrize("whole_folder", [True, False])
-def test_files_are_identified_where_they_lie(brought: Path, whole_folder: bool) -> None:
-    (brought / "a.txt").write_bytes(HALF)
-    (found,) = identify(brought if whole_folder else brought / "a.txt", entry("a.txt", "b.txt"))
-    assert (found.name, found.version, found.sha256) == ("a.txt", "half of the rows", sha256(HALF))
+    assert found.is_published is (version == "published")
     assert [path.name for path in brought.iterdir()] == ["a.txt"]
-    with pytest.raises(SourceError, match="none of the files"):
-        identify(brought, entry("c.txt"))
 
 
-def test_a_file_under_another_name_is_known_by_its_checksum(brought: Path, tmp_path: Path) -> None:
+def test_a_file_under_another_name_is_known_by_its_checksum(brought: Path) -> None:
     (brought / "download (1).txt").write_bytes(WHOLE)
-    (arrived,) = adopt(brought / "download (1).txt", entry("a.txt"), tmp_path / "data")
+    (arrived,) = identify(brought / "download (1).txt", entry("a.txt"))
     assert (arrived.name, arrived.version) == ("a.txt", "published")
 
 
-def test_a_file_that_nobody_knows_is_refused(brought: Path, tmp_path: Path) -> None:
+def test_a_file_that_nobody_knows_is_refused(brought: Path) -> None:
     (brought / "a.text").write_bytes(b"own")
     with pytest.raises(SourceError, match=r"a\.text is no file of 'mine'") as caught:
-        adopt(brought / "a.text", entry("a.txt"), tmp_path / "data")
+        identify(brought / "a.text", entry("a.txt"))
     assert caught.value.hint == "did you mean a.txt?"
-    assert not (tmp_path / "data").exists()
 
 
-def test_an_empty_folder_says_how_to_get_the_files(brought: Path, tmp_path: Path) -> None:
+def test_an_empty_folder_says_how_to_get_the_files(brought: Path) -> None:
     (brought / "notes.md").write_text("nothing")
     with pytest.raises(SourceError, match="none of the files of 'mine' is there") as caught:
-        adopt(brought, entry("a.txt"), tmp_path / "data")
+        identify(brought, entry("a.txt"))
     assert (caught.value.expected, caught.value.got, caught.value.hint) == ("a.txt", "notes.md", "Ask the lab.")
 
 
 @pytest.mark.parametrize("start", ["..", ".", "shower_1"])
-def test_folders_inside_the_data_folder_are_found_from_wherever_one_points(
-    brought: Path, tmp_path: Path, start: str
-) -> None:
+def test_folders_inside_the_data_folder_are_found_from_wherever_one_points(brought: Path, start: str) -> None:
     names = ("shower_1/config.yaml", "shower_1/out/config.yaml")
     for name, content in zip(names, (WHOLE, HALF), strict=True):
         (brought / name).parent.mkdir(parents=True, exist_ok=True)
         (brought / name).write_bytes(content)
     if start == "..":
         names = tuple(f"brought/{name}" for name in names)
-    arrived = adopt((brought / start).resolve(), entry(*names), tmp_path / "data")
+    arrived = identify((brought / start).resolve(), entry(*names))
     assert [file.version for file in arrived] == ["published", "half of the rows"]
-    assert [(tmp_path / "data" / name).read_bytes() for name in names] == [WHOLE, HALF]
 
 
-def test_files_in_their_place_are_noted_and_not_copied(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_bytes(WHOLE)
-    before = (tmp_path / "a.txt").stat()
-    (arrived,) = adopt(tmp_path, entry("a.txt"), tmp_path)
-    assert arrived.is_published
-    assert (tmp_path / "a.txt").stat().st_ino == before.st_ino
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "receipt.json"]
-
-
-def test_a_second_adoption_adds_to_the_receipt(brought: Path, tmp_path: Path) -> None:
-    for name in ("a.txt", "b.txt"):
-        (brought / name).write_bytes(WHOLE)
-        adopt(brought / name, entry("a.txt", "b.txt"), tmp_path / "data")
-    (brought / "a.txt").write_bytes(HALF)
-    adopt(brought / "a.txt", entry("a.txt", "b.txt"), tmp_path / "data")
-    versions = {name: file.version for name, file in read_receipt(tmp_path / "data").items()}
-    assert versions == {"a.txt": "half of the rows", "b.txt": "published"}
-
-
-def test_a_data_set_without_known_files_takes_all_as_unknown(brought: Path, tmp_path: Path) -> None:
+def test_a_data_set_without_known_files_takes_all_as_unknown(brought: Path) -> None:
     (brought / "sub").mkdir()
     (brought / "sub" / "events.root").write_bytes(b"root")
-    (arrived,) = adopt(brought, CATALOG["kcdc"], tmp_path / "data")
+    (arrived,) = identify(brought, CATALOG["kcdc"])
     assert (arrived.name, arrived.version) == ("sub/events.root", UNKNOWN)
 
 
-def test_an_archive_is_unpacked(brought: Path, tmp_path: Path) -> None:
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
+def test_an_archive_is_unpacked(brought: Path) -> None:
+    with zipfile.ZipFile(brought / "summary.zip", "w") as archive:
         archive.writestr("summary/dataSummarySD1500.csv", "id\n")
-    (brought / "summary.zip").write_bytes(packed.getvalue())
-    (arrived,) = adopt(brought, CATALOG["auger_summary"], tmp_path / "data")
-    assert arrived.version == UNKNOWN
-    assert (tmp_path / "data" / "summary" / "dataSummarySD1500.csv").read_text() == "id\n"
+    unpack(brought / "summary.zip")
+    assert (brought / "summary" / "dataSummarySD1500.csv").read_text() == "id\n"
 
 
-def test_a_broken_archive_is_told(brought: Path, tmp_path: Path) -> None:
+def test_a_broken_archive_is_told(brought: Path) -> None:
     (brought / "summary.zip").write_bytes(b"PK no")
     with pytest.raises(SourceError, match="cannot be unpacked"):
-        adopt(brought, CATALOG["auger_summary"], tmp_path / "data")
+        unpack(brought / "summary.zip")
 
 
 @pytest.mark.parametrize(
@@ -160,21 +116,19 @@ def test_a_broken_archive_is_told(brought: Path, tmp_path: Path) -> None:
         ("corsika8_workshop", "corsika8_workshop", 12, {"published"}),
     ],
 )
-def test_the_shared_copies_are_what_the_catalogue_says(
-    tmp_path: Path, folder: str, name: str, files: int, versions: set[str]
-) -> None:
+def test_the_shared_copies_are_what_the_catalogue_says(folder: str, name: str, files: int, versions: set[str]) -> None:
     if not (SHARED_DATA / folder).is_dir():
         pytest.skip(f"the open data are not at {SHARED_DATA / folder}; data/catalog.yaml says where to get them")
-    arrived = adopt(SHARED_DATA / folder, CATALOG[name], tmp_path)
+    arrived = identify(SHARED_DATA / folder, CATALOG[name])
     assert len(arrived) == files
     assert {file.version for file in arrived} == versions
 
 
 @pytest.mark.parametrize("name", ["xmax_26primaries", "auger_hybrid", "auger_hybrid_sd"])
-def test_the_shared_resaves_are_known_and_not_called_published(tmp_path: Path, name: str) -> None:
+def test_the_shared_resaves_are_known_and_not_called_published(name: str) -> None:
     folder = SHARED_DATA / {"xmax_26primaries": "xmax_26primaries"}.get(name, "auger_open_hybrid")
     if not folder.is_dir():
         pytest.skip(f"the open data are not at {folder}; data/catalog.yaml says where to get them")
-    (arrived,) = adopt(folder, CATALOG[name], tmp_path)
+    (arrived,) = identify(folder, CATALOG[name])
     assert "another writer makes other bytes" in arrived.version
     assert not arrived.is_published
