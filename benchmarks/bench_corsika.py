@@ -23,6 +23,7 @@ sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests" / "support")]
 
 from corsika_files import Shower, encode, particles  # noqa: E402
 
+from benchmarks.measures import markdown_table  # noqa: E402
 from cascada.config import Corsika7Source  # noqa: E402
 from cascada.data.sources.corsika7 import read_corsika7, read_hits  # noqa: E402
 from cascada.data.sources.corsika7_blocks import Blocks  # noqa: E402
@@ -83,13 +84,12 @@ def _report(path: Path, *, thinned: bool) -> None:
             wall, processor = time.perf_counter(), time.process_time()
             reader()
             seconds[name].append((time.perf_counter() - wall, time.process_time() - processor))
-    sys.stdout.write(f"{'thinned' if thinned else 'plain'}, {size:.0f} MB\n")
+    rows = []
     for name, values in seconds.items():
         wall, processor = (statistics.median(column) for column in zip(*values, strict=True))
-        sys.stdout.write(
-            f"  {name:<30}{wall:8.2f} s{size / wall:7.0f} MB/s"
-            f"   processor{processor:7.2f} s{size / processor:7.0f} MB/s\n"
-        )
+        rows.append((name, f"{wall:.2f}", f"{size / wall:.0f}", f"{processor:.2f}", f"{size / processor:.0f}"))
+    head = (f"{'thinned' if thinned else 'plain'}, {size:.0f} MB", "s", "MB/s", "s of processor", "MB/s of processor")
+    sys.stdout.write(markdown_table(head, rows) + "\n\n")
 
 
 def _table(path: Path) -> int:

@@ -6,8 +6,9 @@ import time
 from typing import TYPE_CHECKING
 
 from cascada.cli.context import enter
+from cascada.cli.predict import ask
 from cascada.cli.render import pages, show_facts, show_outcome, show_prediction, stderr, stdout
-from cascada.cli.servers import ask, start_champion, start_observers
+from cascada.cli.servers import start_champion, start_observers
 from cascada.cli.train import run_experiment
 from cascada.config import load_experiment
 

@@ -9,7 +9,7 @@ import click
 import typer
 
 import cascada
-from cascada.cli import data, demo, servers, train
+from cascada.cli import data, demo, predict, servers, train
 from cascada.cli.render import stderr
 from cascada.errors import CascadaError
 
@@ -21,7 +21,7 @@ app.command("up")(servers.up)
 app.command("status")(servers.status)
 app.command("env")(servers.env)
 app.command("serve")(servers.serve)
-app.command("predict")(servers.predict)
+app.command("predict")(predict.predict)
 app.command("down")(servers.down)
 
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import httpx
 import typer
 
 from cascada.cli.context import enter
-from cascada.cli.render import show_facts, show_prediction, stdout
-from cascada.errors import ArtifactError, PlatformError, SourceError, nearest
+from cascada.cli.render import show_facts, stdout
+from cascada.errors import ArtifactError, nearest
 from cascada.settings import Settings, process_environment
 
 
@@ -91,51 +89,6 @@ def serve(model: Annotated[str, typer.Argument(help="registered model; the name 
     settings = enter()
     what = start_champion(settings, model)
     stdout.print(f"{what} answers at {settings.service_url}/predict; stop it with `cascada down`")
-
-
-def ask(settings: Settings, events: list[dict[str, Any]]) -> dict[str, Any]:
-    """Ask the running service for predictions.
-
-    Raises
-    ------
-    PlatformError
-        If no service answers.
-    SourceError
-        If it refuses the events.
-    """
-    try:
-        answer = httpx.post(f"{settings.service_url}/predict", json={"events": events}, timeout=60.0)
-    except httpx.TransportError as error:
-        raise PlatformError(
-            "no service answers", where=settings.service_url, got=str(error), hint="start it with `cascada serve MODEL`"
-        ) from error
-    if answer.status_code != httpx.codes.OK:
-        raise SourceError(
-            "the service refused the events", where=str(answer.url), got=f"{answer.status_code}: {answer.text[:1000]}"
-        )
-    result: dict[str, Any] = answer.json()
-    return result
-
-
-def predict(
-    events: Annotated[Path, typer.Argument(help="JSON file: a list of events, units in the names of their fields")],
-    as_json: Annotated[bool, typer.Option("--json", help="print the whole answer")] = False,
-) -> None:
-    """Ask the running service about the events of a file."""
-    settings = enter()
-    try:
-        content = json.loads(events.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
-        raise SourceError(
-            "the events cannot be read", where=str(events), expected="a JSON list of events", got=str(error)
-        ) from error
-    listed = content if isinstance(content, list) else [content]
-    answer = ask(settings, listed)
-    if as_json:
-        stdout.print_json(json.dumps(answer))
-        return
-    for event, prediction in zip(listed, answer["predictions"], strict=True):
-        show_prediction(event, prediction, answer["model"])
 
 
 def down() -> None:

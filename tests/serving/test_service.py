@@ -106,6 +106,43 @@ def test_the_command_line_asks_it(served: tuple[Project, dict[str, Any]]) -> Non
     assert "zenith_deg" in refused.stderr
 
 
+@pytest.mark.parametrize("suffix", ["parquet", "csv"])
+def test_a_batch_is_predicted_into_a_table(served: tuple[Project, dict[str, Any]], suffix: str) -> None:
+    project, _ = served
+    batch = pl.DataFrame([EVENT, EVENT | {"n_mu": 1e7}]).with_columns(station=pl.lit("north"))
+    write = batch.write_csv if suffix == "csv" else batch.write_parquet
+    write(project.root / f"batch.{suffix}")
+    answer = project.cascada("predict", f"batch.{suffix}", "--out", "answers.parquet", "--json")
+    assert answer.returncode == 0, answer.stderr
+    table = pl.read_parquet(project.root / "answers.parquet")
+    single = post(project, {"events": [EVENT]}).json()["predictions"][0]
+    assert table["n_mu"].to_list() == batch["n_mu"].to_list()
+    assert table["primary_pred"][0] == single["primary"]
+    assert table["anomaly_score"][0] == single["anomaly_score"]
+    assert table["probability_Fe"][0] == single["probabilities"]["Fe"]
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "told"),
+    [
+        ({"zenith_deg": 1.2e3}, 3, "zenith_deg"),
+        ({"energy_eev": None}, 3, "energy_eev"),
+        ({"n_mu": "drop"}, 4, "lacks the column n_mu"),
+    ],
+)
+def test_a_batch_that_does_not_meet_its_suite_is_not_sent(
+    served: tuple[Project, dict[str, Any]], change: dict[str, Any], code: int, told: str
+) -> None:
+    project, _ = served
+    rows = pl.DataFrame([EVENT] * 99 + [EVENT | change] if "drop" not in change.values() else [EVENT])
+    rows = rows.drop([name for name, value in change.items() if value == "drop"])
+    rows.write_parquet(project.root / "bad.parquet")
+    refused = project.cascada("predict", "bad.parquet", "--out", "none.parquet")
+    assert refused.returncode == code, refused.stderr
+    assert told in refused.stderr
+    assert not (project.root / "none.parquet").exists()
+
+
 def test_what_serves_needs_neither_torch_nor_mlflow_nor_prefect(served: tuple[Project, dict[str, Any]]) -> None:
     source = Path(served[1]["released"]["bento"]) / "src"
     check = (

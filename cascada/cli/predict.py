@@ -1,0 +1,144 @@
+"""`cascada predict`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import httpx
+import typer
+
+from cascada.cli.context import enter
+from cascada.cli.render import show_prediction, stderr, stdout
+from cascada.errors import ConfigError, PlatformError, SourceError
+from cascada.settings import Settings
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_SHOWN = 10
+_REQUEST_EVENTS = 10_000
+_SUITE = "prediction_showers"
+"""The suite that a batch must meet before its first shower is sent."""
+
+
+def ask(settings: Settings, events: list[dict[str, Any]]) -> dict[str, Any]:
+    """Ask the running service for predictions.
+
+    Raises
+    ------
+    PlatformError
+        If no service answers.
+    SourceError
+        If it refuses the events.
+    """
+    try:
+        answer = httpx.post(f"{settings.service_url}/predict", json={"events": events}, timeout=60.0)
+    except httpx.TransportError as error:
+        raise PlatformError(
+            "no service answers", where=settings.service_url, got=str(error), hint="start it with `cascada serve MODEL`"
+        ) from error
+    if answer.status_code != httpx.codes.OK:
+        raise SourceError(
+            "the service refused the events", where=str(answer.url), got=f"{answer.status_code}: {answer.text[:1000]}"
+        )
+    result: dict[str, Any] = answer.json()
+    return result
+
+
+def predict(
+    events: Annotated[
+        Path, typer.Argument(help="events, units in the names of their fields: a JSON list, or a Parquet or CSV table")
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="write a Parquet table: the events with a prediction each")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print the whole answer")] = False,
+) -> None:
+    """Ask the running service about the events of a file.
+
+    A table is judged by the suite prediction_showers first: nothing is sent of a batch that does not meet it.
+    """
+    settings = enter()
+    if out is not None and out.suffix != ".parquet":
+        raise ConfigError("--out writes Parquet", expected="a name that ends in .parquet", got=str(out))
+    listed = _read_json(events) if events.suffix == ".json" else _read_table(events, settings)
+    answer = _ask_all(settings, listed)
+    if out is not None:
+        _write(listed, answer, out)
+    if as_json:
+        stdout.print_json(json.dumps(answer))
+        return
+    for event, prediction in zip(listed[:_SHOWN], answer["predictions"], strict=False):
+        show_prediction(event, prediction, answer["model"])
+    if len(listed) > _SHOWN:
+        stderr.print(f"and {len(listed) - _SHOWN} more events; --out FILE.parquet writes all of them")
+
+
+def _read_json(path: Path) -> list[dict[str, Any]]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise SourceError(
+            "the events cannot be read", where=str(path), expected="a JSON list of events", got=str(error)
+        ) from error
+    return content if isinstance(content, list) else [content]
+
+
+def _read_table(path: Path, settings: Settings) -> list[dict[str, Any]]:
+    import polars as pl
+
+    from cascada.data.validation import enforce, load_suite, validate
+
+    if path.suffix not in {".parquet", ".csv"}:
+        raise ConfigError("this kind of file holds no events", where=str(path), expected="*.json, *.parquet or *.csv")
+    try:
+        frame = pl.read_csv(path) if path.suffix == ".csv" else pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise SourceError("the events cannot be read", where=str(path), got=str(error)) from error
+    suite = load_suite(settings.root / "expectations", _SUITE)
+    wanted = tuple(dict.fromkeys(rule.column for rule in suite.rows))
+    _require(frame, {rule.column for rule in suite.rows if not rule.when_present}, path)
+    table = frame.select(name for name in wanted if name in frame.columns)
+    enforce(validate(table.lazy(), suite, {"": str(path)}))
+    rows: list[dict[str, Any]] = table.to_dicts()
+    return rows
+
+
+def _require(frame: pl.DataFrame, columns: set[str], path: Path) -> None:
+    lacking = sorted(columns - set(frame.columns))
+    if lacking:
+        raise SourceError(
+            f"the table lacks the column{'s' * (len(lacking) > 1)} {', '.join(lacking)}", where=str(path),
+            expected=", ".join(sorted(columns)), got=", ".join(frame.columns[:20]), hint="rename the columns",
+        )  # fmt: skip
+
+
+def _ask_all(settings: Settings, events: list[dict[str, Any]]) -> dict[str, Any]:
+    answers = [ask(settings, part) for part in _parts(events)]
+    models = {json.dumps(answer["model"], sort_keys=True) for answer in answers}
+    if len(models) > 1:
+        raise PlatformError("the service changed its model while it answered", hint="ask again")
+    return answers[0] | {"predictions": [prediction for answer in answers for prediction in answer["predictions"]]}
+
+
+def _parts(events: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    for start in range(0, max(len(events), 1), _REQUEST_EVENTS):
+        yield events[start : start + _REQUEST_EVENTS]
+
+
+def _write(events: list[dict[str, Any]], answer: dict[str, Any], out: Path) -> None:
+    import polars as pl
+
+    rows = [
+        event
+        | {"primary_pred": said["primary"], "anomaly_score": said["anomaly_score"], "p_value": said["p_value"]}
+        | {f"probability_{name}": share for name, share in said["probabilities"].items()}
+        for event, said in zip(events, answer["predictions"], strict=True)
+    ]
+    partial = out.with_name(f"{out.name}.writing")
+    pl.from_dicts(rows, infer_schema_length=None).write_parquet(partial)
+    partial.rename(out)
+    stderr.print(f"{len(rows)} events with their predictions: {out}")
