@@ -26,8 +26,12 @@ STYLE: Any = {
 }  # fmt: skip
 
 
-# Okabe and Ito's colours for all kinds of colour vision, without those that vanish on white or on black.
-COLOURS = ("#D55E00", "#0072B2", "#56B4E9", "#009E73", "#CC79A7", "#E69F00", "#7F7F7F")
+# Okabe and Ito's colours for all kinds of colour vision, without those that vanish on white or on black, and more like
+# them for those who have many kinds.
+COLOURS = (
+    *("#D55E00", "#0072B2", "#56B4E9", "#009E73", "#CC79A7", "#E69F00", "#7F7F7F"),
+    *("#A8324A", "#2F9C95", "#8C8B2B", "#7B5BB5", "#A0673A"),
+)
 
 
 def new_axes(title: str, x: str, y: str, size: tuple[float, float] = (5.2, 3.7)) -> tuple[Figure, Axes]:

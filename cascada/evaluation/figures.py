@@ -178,7 +178,7 @@ def _scores(evaluation: Evaluation, predictions: Predictions, truth: Truth) -> F
     score = np.log10(np.maximum(predictions.anomaly_score, 1e-12))
     low, high = np.quantile(score, [0.001, 0.999])
     bins = np.linspace(float(low), max(float(high), float(low) + 1e-6), 50).tolist()
-    figure, axes = new_axes("Anomaly score of each kind of shower", "lg(anomaly score)", "density")
+    figure, axes = new_axes("Anomaly score of each kind of shower", "lg(anomaly score)", "density", (5.2, 4.2))
     kinds = [] if truth.kinds is None else [str(kind) for kind in np.unique(truth.kinds) if kind != NONE]
     ordinary = truth.ordinary()
     rows = {name: (truth.labels == i) & ordinary for i, name in enumerate(evaluation.classes)}
@@ -187,7 +187,8 @@ def _scores(evaluation: Evaluation, predictions: Predictions, truth: Truth) -> F
         colour, dashes = colour_of(place, len(rows)), "--" if name in kinds else "-"
         if mask.any():
             axes.hist(score[mask], bins=bins, histtype="step", density=True, label=name, color=colour, linestyle=dashes)
-    axes.legend(ncols=2)
+    axes.set_yscale("log")
+    figure.legend(loc="outside lower center", ncols=4)
     return figure
 
 
@@ -197,7 +198,7 @@ def _improvement(ranking: Ranking, normal: Mask) -> Figure | None:
         return None
     places = np.unique(np.linspace(0, efficiency.size - 1, _POINTS).astype(int))
     x, y = "share of anomalies above the cut", "significance improvement"
-    figure, axes = new_axes(f"SIC of the anomaly score, cuts that leave {FEWEST} and more reference showers", x, y)
+    figure, axes = new_axes("SIC of the anomaly score", x, y)
     axes.plot(efficiency[places], gain[places], color=COLOURS[3])
     axes.axhline(1.0, color="#888888", linestyle="--", linewidth=1)
     axes.set(xlim=(0, 1.02), ylim=(0, None))

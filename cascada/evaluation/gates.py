@@ -84,6 +84,8 @@ def judge(
 def _at_least(name: str, metric: Metric | None, floor: float) -> Check:
     measured = "not measurable: no such showers in the test partition" if metric is None else str(metric)
     passed = metric is not None and metric.low >= floor
+    if metric is not None and not passed and round(metric.low, 3) >= floor:
+        measured += f", lower end {metric.low:.6f}"
     return Check(name=name, passed=passed, required=f"lower end >= {floor:g}", measured=measured)
 
 
@@ -113,14 +115,14 @@ def _ceiling(evaluation: Evaluation, gate: Gate, features: tuple[str, ...]) -> C
     worst = "; ".join(above) or f"accuracy {accuracy}, {len(found) - 1} pairs below their ceilings{unknown}"
     passed = accuracy is not None and accuracy.low <= gate.max_accuracy and not above
     inputs = known_inputs(features)
-    pairs = f", AUC of pairs not above what {_WORDS[inputs]} tells" if inputs else ""
+    pairs = f", AUC of pairs not above what {_WORDS[inputs]} can tell" if inputs else ""
     return Check(
         name="physics ceiling", passed=passed, required=f"accuracy not above {gate.max_accuracy:g}{pairs}",
         measured=worst,
     )  # fmt: skip
 
 
-_WORDS = {"muons": "the true number of muons", "xmax": "the true depth of the maximum", "both": "both truths together"}
+_WORDS = {"muons": "the true number of muons", "xmax": "the true depth of the maximum", "both": "true muons and depth"}
 
 
 def _auc_bounds(features: tuple[str, ...], tolerance: float) -> dict[str, float]:

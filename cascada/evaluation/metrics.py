@@ -116,9 +116,8 @@ def wilson(name: str, successes: int, trials: int) -> Metric:
     share = successes / trials
     centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
     half = z / (1 + z**2 / trials) * math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
-    return Metric(
-        name=name, value=share, low=max(centre - half, 0.0), high=min(centre + half, 1.0), n=trials, interval="wilson"
-    )
+    low, high = centre - half if successes else 0.0, centre + half if successes < trials else 1.0  # exactly, both
+    return Metric(name=name, value=share, low=low, high=high, n=trials, interval="wilson")
 
 
 class Resampling:

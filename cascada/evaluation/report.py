@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cascada.config import Experiment
 from cascada.evaluation.gates import Verdict
-from cascada.evaluation.metrics import Evaluation
+from cascada.evaluation.metrics import FEWEST, Evaluation
 from cascada.evaluation.predictions import Predictions
 from cascada.evaluation.tables import (
     Table,
@@ -39,7 +39,7 @@ _CAPTIONS = {
     "reliability": "On the line, probabilities mean what they say.",
     "anomaly_score": "Reconstruction error of each primary, and dashed of each kind of anomaly.",
     "anomaly_roc": "Anomalies kept against reference showers let through.",
-    "anomaly_sic": "Gain in significance of a search that cuts on the anomaly score.",
+    "anomaly_sic": f"Gain in significance of a cut, of all cuts that leave {FEWEST} and more reference showers.",
     "comparison": "The same showers, judged by this model and by others.",
 }
 

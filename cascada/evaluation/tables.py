@@ -44,11 +44,22 @@ def _cell(metric: Metric | None) -> str:
     return _NONE if metric is None else str(metric)
 
 
+_LABELS = {
+    "merit_factor_p_fe": "merit factor p – Fe", "auc_p_fe": "AUC p – Fe", "ece": "calibration error (ECE)",
+    "anomaly_auc": "anomaly AUC", "false_alarm_rate_at_p_0.01": "false alarms at p ≤ 0.01",
+    "anomaly_efficiency_at_p_0.01": "anomaly efficiency at p ≤ 0.01",
+}  # fmt: skip
+
+
 def headline_table(evaluations: Mapping[str, Evaluation]) -> Table:
     """Show the metrics that are read first, one column a model; the first model says which."""
     first = next(iter(evaluations.values()))
     rows = [
-        (metric.name.replace("_", " "), *(_cell(e.find(metric.name)) for e in evaluations.values()), f"{metric.n:,}")
+        (
+            _LABELS.get(metric.name, metric.name.replace("_", " ")),
+            *(_cell(e.find(metric.name)) for e in evaluations.values()),
+            f"{metric.n:,}",
+        )
         for metric in first.headline
     ]
     note = "Values with 95 % intervals: Wilson for proportions, else bootstrap by shower group."
@@ -66,9 +77,10 @@ def pair_table(evaluation: Evaluation, features: Sequence[str]) -> Table:
         measured = (_cell(evaluation.find(f"auc_{tail}")), _cell(evaluation.find(f"merit_factor_{tail}")))
         rows.append((" – ".join(pair), measured[0], limits[0], measured[1], limits[1]))
     note = _DISCRIMINANTS.get(inputs or "", "No physics ceiling is known for these inputs.")
-    more = " Merit factors of an estimated ln A compare only with their own kind; AUC knows no scale."
-    head = ("pair", "AUC", "discriminant", "merit factor", "discriminant")
-    return Table("Neighbours in mass", head, tuple(rows), note + more)
+    if mass_table(evaluation).rows:
+        note += " Merit factors of an estimated ln A compare only with their own kind; AUC knows no scale."
+    head = ("pair", "AUC", "AUC, discriminant", "merit factor", "merit factor, discriminant")
+    return Table("Neighbours in mass", head, tuple(rows), note)
 
 
 _DISCRIMINANTS = {
@@ -118,17 +130,20 @@ def fraction_table(evaluation: Evaluation) -> Table:
         error = evaluation.find(f"fraction_error_{mixture}")
         if error is not None:
             found = [evaluation.find(f"fraction_bias_{mixture}_{name}") for name in evaluation.classes]
-            cells = [f"{share:.2f}: {_signed(m)}" for share, m in zip(fractions, found, strict=True)]
-            rows.append((mixture.replace("_", ", lg(E/eV) = "), f"{error.value:.3f}", *cells))
+            cells = [_unfolded(share, m) for share, m in zip(fractions, found, strict=True)]
+            rows.append((mixture.replace("auger_", "Auger, lg(E/eV) "), f"{error.value:.3f}", *cells))
     note = (
-        f"True fraction: error of the unfolded one, mean and central 95 % of simulated measurements of {SHOWERS} "
-        "showers; the response is measured on one half of the test showers, the mixture drawn from the other."
+        f"True fraction → unfolded one, mean and central 95 % of simulated measurements of {SHOWERS} showers; the "
+        "response is measured on one half of the test showers, the mixture drawn from the other."
     )
     return Table("Unfolded composition", ("mixture", "mean error", *evaluation.classes), tuple(rows), note)
 
 
-def _signed(metric: Metric | None) -> str:
-    return _NONE if metric is None else f"{metric.value:+.3f} [{metric.low:+.3f}, {metric.high:+.3f}]"
+def _unfolded(fraction: float, error: Metric | None) -> str:
+    if error is None:
+        return _NONE
+    mean, low, high = (max(fraction + e, 0.0) for e in (error.value, error.low, error.high))
+    return f"{fraction:.2f} → {mean:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def anomaly_table(evaluation: Evaluation) -> Table:
@@ -144,8 +159,11 @@ def anomaly_table(evaluation: Evaluation) -> Table:
         if metric.name.startswith(starts[1]) and name in evaluation.classes:
             rows.append(_false_alarms(evaluation, name, f"_{name}"))
     sic = _cell(evaluation.find("anomaly_sic"))
-    note = f"Best significance improvement: {sic}. Reference: {', '.join(evaluation.reference)}; false alarms <= 0.01."
-    return Table("Alarms", ("showers", "AUC against the reference", "share at p <= 0.01"), tuple(rows), note)
+    note = (
+        f"Best significance improvement: {sic}. Reference: {', '.join(evaluation.reference)}; showers exchangeable "
+        "with those of its calibration raise at most 1 % false alarms."
+    )
+    return Table("Alarms", ("showers", "AUC against the reference", "share at p ≤ 0.01"), tuple(rows), note)
 
 
 def _alarms(evaluation: Evaluation, name: str) -> tuple[str, str]:

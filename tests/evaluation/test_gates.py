@@ -129,7 +129,7 @@ def test_who_knows_less_has_a_lower_ceiling() -> None:
     muons = ceiling_of(("lg_energy", "sec_zenith", "muon_residual"), **between)
     assert not muons.passed
     assert "above 0.753" in muons.measured
-    assert muons.required.endswith("AUC of pairs not above what the true number of muons tells")
+    assert muons.required.endswith("AUC of pairs not above what the true number of muons can tell")
 
 
 def test_where_no_ceiling_is_known_it_says_so() -> None:
