@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import polars as pl
 from prefect import flow, task
 from prefect.artifacts import create_table_artifact
 from pydantic import BaseModel, ConfigDict
@@ -12,9 +13,11 @@ from pydantic import BaseModel, ConfigDict
 from cascada.config import Experiment
 from cascada.data.splits import read_split
 from cascada.data.versions import read_showers
-from cascada.evaluation.figures import draw_figures
-from cascada.evaluation.metrics import Evaluation, evaluate
+from cascada.evaluation.assessment import evaluate
+from cascada.evaluation.controls import shuffled_label_control
+from cascada.evaluation.metrics import Evaluation
 from cascada.evaluation.predictions import Predictions
+from cascada.evaluation.truth import Truth, take_truth
 from cascada.registry.bundle import Bundle
 from cascada.repro.environment import code_state, hardware, software
 from cascada.repro.fingerprint import json_sha256
@@ -27,6 +30,8 @@ from flows.fitting import Trained
 from flows.ingest import Ingested
 from flows.policies import CACHED, RETRIED, by_content
 
+_STREAMS = ["simulator", "split", "weights", "batches", "bootstrap", "shuffled labels"]
+
 
 class Evaluated(BaseModel):
     """What the evaluation found, and the manifest that records the run."""
@@ -37,27 +42,49 @@ class Evaluated(BaseModel):
     manifest_sha256: str
 
 
-def predict_test(bundle: Bundle, ingested: Ingested) -> tuple[Predictions, Sample]:
+def predict_test(bundle: Bundle, ingested: Ingested) -> tuple[Predictions, Truth]:
     """Let a bundle predict the test partition of a split; classes are those of the bundle."""
     frame, manifest = read_showers(ingested.snapshot, load_settings().root), read_split(ingested.split)
     rows = frame.filter(manifest["partition"] == "test")
-    sample = take_partition(frame, manifest, "test", features=bundle.spec.features, classes=bundle.spec.classes)
-    return bundle.predict(observables(rows, bundle.spec.features)), sample
+    snapshot = ingested.snapshot
+    told = pl.read_parquet(snapshot.path / "truth.parquet") if "truth" in snapshot.tables else None
+    return bundle.predict(observables(rows, bundle.spec.features)), take_truth(rows, bundle.spec.classes, told)
+
+
+def take_sides(bundle: Bundle, ingested: Ingested) -> tuple[Sample, Sample]:
+    """Take the training and the test partition, with the features and classes of a bundle."""
+    frame, manifest = read_showers(ingested.snapshot, load_settings().root), read_split(ingested.split)
+    spec = bundle.spec
+    train, test = (
+        take_partition(frame, manifest, side, features=spec.features, classes=spec.classes)
+        for side in ("train", "test")
+    )
+    return train, test
+
+
+def evaluate_test(bundle: Bundle, predictions: Predictions, truth: Truth, *, seed: int) -> Evaluation:
+    """Evaluate a bundle's predictions of a test partition."""
+    spec = bundle.spec
+    rng = generator(seed, "bootstrap")
+    return evaluate(predictions, truth, classes=spec.classes, reference=spec.reference, rng=rng)
 
 
 @task(cache_key_fn=by_content("experiment", "ingested", "trained"), **CACHED, **RETRIED)
 def judge_bundle(experiment: Experiment, ingested: Ingested, trained: Trained) -> Evaluated:
     """Measure metrics, draw figures, write the manifest, log all of it and close the run."""
+    from cascada.evaluation.drawing import save_png
+    from cascada.evaluation.figures import draw_figures
+
     with tempfile.TemporaryDirectory(prefix="cascada-evaluate-") as scratch:
         folder = Path(scratch)
         bundle = Bundle(runs.fetch_files(trained.run_id, "bundle", folder))
-        predictions, sample = predict_test(bundle, ingested)
-        evaluation = evaluate(
-            predictions, sample.labels, sample.groups, classes=bundle.spec.classes, reference=bundle.spec.reference,
-            rng=generator(experiment.seed, "bootstrap"),
-        )  # fmt: skip
-        draw_figures(evaluation, predictions, sample.labels, reference=bundle.spec.reference, folder=folder / "figures")
-        record = _record(experiment, ingested, trained, evaluation, bundle, sample)
+        predictions, truth = predict_test(bundle, ingested)
+        train, test = take_sides(bundle, ingested)
+        measured = evaluate_test(bundle, predictions, truth, seed=experiment.seed)
+        control = shuffled_label_control(train, test, rng=generator(experiment.seed, "shuffled labels"))
+        evaluation = measured.model_copy(update={"metrics": (*measured.metrics, *control)})
+        save_png(draw_figures(evaluation, predictions, truth, {}), folder / "figures")
+        record = _record(experiment, ingested, trained, evaluation, bundle, test)
         digest = write_manifest(record, folder / "record" / "manifest.json")
         (folder / "record" / "evaluation.json").write_text(evaluation.model_dump_json(indent=2))
         runs.log_files(trained.run_id, folder / "figures", "figures")
@@ -72,8 +99,9 @@ def judge_bundle(experiment: Experiment, ingested: Ingested, trained: Trained) -
         source=str(snapshot.path),
         rows=snapshot.rows_kept,
     )
-    ends = {f"{m.name}_{end}": value for m in evaluation.metrics for end, value in (("low", m.low), ("high", m.high))}
-    runs.log_metrics(trained.run_id, {m.name: m.value for m in evaluation.metrics} | ends)
+    overall = evaluation.overall
+    ends = {f"{m.name}_{end}": value for m in overall for end, value in (("low", m.low), ("high", m.high))}
+    runs.log_metrics(trained.run_id, {m.name: m.value for m in overall} | ends)
     runs.end_run(trained.run_id)
     return Evaluated(evaluation=evaluation, manifest_sha256=digest)
 
@@ -102,7 +130,7 @@ def _record(
         },
         code=code_state(load_settings().root),
         assessment=evaluation.model_dump(mode="json"),
-        randomness={"root_seed": experiment.seed, "streams": ["simulator", "split", "weights", "batches", "bootstrap"]},
+        randomness={"root_seed": experiment.seed, "streams": _STREAMS},
         software=software(),
         hardware=hardware(),
     )
@@ -120,6 +148,7 @@ def evaluate_model(experiment: Experiment, ingested: Ingested, trained: Trained,
             "high": f"{m.high:.4f}",
             "n": m.n,
             "interval": m.interval,
+            "showers": m.region,
         }
         for m in evaluated.evaluation.metrics
     ]

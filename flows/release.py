@@ -12,27 +12,35 @@ from pydantic import BaseModel, ConfigDict
 from cascada.config import Experiment
 from cascada.errors import ArtifactError
 from cascada.evaluation.gates import Verdict, judge
-from cascada.evaluation.metrics import Metric, accuracy_difference
+from cascada.evaluation.metrics import Evaluation, Metric, accuracy_difference
+from cascada.evaluation.report import MARKDOWN, Report, write_report
 from cascada.registry import promotion
 from cascada.registry.bundle import Bundle
 from cascada.repro.seeds import generator
 from cascada.tracking import models, runs
-from flows.evaluation import Evaluated, predict_test
+from flows.evaluation import Evaluated, evaluate_test, predict_test
 from flows.fitting import Trained
 from flows.ingest import Ingested
-from flows.policies import RETRIED
+from flows.policies import CACHED, RETRIED, by_content
 from serving.package import build_bento
 from serving.schemas import ModelIdentity
 
 
 class Released(BaseModel):
-    """A registered version, the verdict on it, and its Bento when it is champion."""
+    """A registered version, the verdict on it, and its Bento when it is champion.
+
+    Attributes
+    ----------
+    rival
+        Run of the champion that it was compared with.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     identity: ModelIdentity
     verdict: Verdict
     champion: bool
+    rival: str | None = None
     bento: Path | None = None
 
     @property
@@ -66,9 +74,15 @@ def register_and_promote(
             if rival is None
             else _gain(bundle, _fetch(rival.run_id, Path(scratch) / "champion"), ingested, experiment.seed)
         )
-    verdict = judge(evaluated.evaluation, experiment.gate, data_valid=ingested.snapshot.valid, gain=gain)
+    verdict = judge(
+        evaluated.evaluation, experiment.gate, features=bundle.spec.features, data_valid=ingested.snapshot.valid,
+        gain=gain,
+    )  # fmt: skip
     promoted = promotion.promote(version, verdict)
-    return Released(identity=_identify(promoted, bundle), verdict=verdict, champion=verdict.passed)
+    return Released(
+        identity=_identify(promoted, bundle), verdict=verdict, champion=verdict.passed,
+        rival=None if rival is None else rival.run_id,
+    )  # fmt: skip
 
 
 def _fetch(run_id: str, folder: Path) -> Bundle:
@@ -76,7 +90,7 @@ def _fetch(run_id: str, folder: Path) -> Bundle:
 
 
 def _gain(challenger: Bundle, champion: Bundle, ingested: Ingested, seed: int) -> Metric:
-    predictions, sample = predict_test(challenger, ingested)
+    predictions, truth = predict_test(challenger, ingested)
     if champion.spec.classes != challenger.spec.classes:
         raise ArtifactError(
             "the champion tells other primaries apart, so the two cannot be compared",
@@ -85,7 +99,34 @@ def _gain(challenger: Bundle, champion: Bundle, ingested: Ingested, seed: int) -
             hint="give the experiment another `name`: it is the name of the registered model",
         )
     others, _ = predict_test(champion, ingested)
-    return accuracy_difference(predictions, others, sample.labels, sample.groups, rng=generator(seed, "gain"))
+    return accuracy_difference(predictions, others, truth.labels, truth.groups, rng=generator(seed, "gain"))
+
+
+@task(cache_key_fn=by_content("experiment", "ingested", "trained", "evaluated", "released"), **CACHED, **RETRIED)
+def report_run(
+    experiment: Experiment, ingested: Ingested, trained: Trained, evaluated: Evaluated, released: Released
+) -> str:
+    """Write the report of a run into it, and return its Markdown."""
+    with tempfile.TemporaryDirectory(prefix="cascada-report-") as scratch:
+        folder = Path(scratch)
+        bundle = _fetch(trained.run_id, folder / "challenger")
+        predictions, truth = predict_test(bundle, ingested)
+        champion = None
+        if released.rival is not None:
+            champion = _evaluate_rival(_fetch(released.rival, folder / "champion"), ingested, experiment.seed)
+        report = Report(
+            experiment, bundle.spec.lineage.model_dump(mode="json", exclude={"experiment"}), ingested.split.rows,
+            evaluated.evaluation, predictions, truth, verdict=released.verdict, standing=released.standing,
+            champion=champion,
+        )  # fmt: skip
+        write_report(report, folder / "report")
+        runs.log_files(trained.run_id, folder / "report", "report")
+        return (folder / "report" / MARKDOWN).read_text(encoding="utf-8")
+
+
+def _evaluate_rival(champion: Bundle, ingested: Ingested, seed: int) -> Evaluation:
+    predictions, truth = predict_test(champion, ingested)
+    return evaluate_test(champion, predictions, truth, seed=seed)
 
 
 def package_version(version: models.ModelVersion) -> Path:
@@ -114,4 +155,5 @@ def release_model(experiment: Experiment, ingested: Ingested, trained: Trained, 
     """Register a model; promote and package it when the verdict allows."""
     released = register_and_promote(experiment, ingested, trained, evaluated)
     create_markdown_artifact(f"**{released.standing}**\n\n{released.verdict.to_markdown()}", key="verdict")
+    create_markdown_artifact(report_run(experiment, ingested, trained, evaluated, released), key="report")
     return released.model_copy(update={"bento": package(released.identity)}) if released.champion else released

@@ -68,8 +68,8 @@ def _counts(counts: Mapping[str, int]) -> str:
 
 
 def show_evaluation(evaluation: Evaluation) -> None:
-    """Print metrics with interval and sample size, and the confusion matrix."""
-    rows = [(m.name, f"{m.value:.3f}", f"[{m.low:.3f}, {m.high:.3f}]", str(m.n)) for m in evaluation.metrics]
+    """Print the first metrics with interval and sample size, and the confusion matrix; the report has all of them."""
+    rows = [(m.name, f"{m.value:.3f}", f"[{m.low:.3f}, {m.high:.3f}]", str(m.n)) for m in evaluation.headline]
     show_table("Metrics (test partition, 95 % intervals)", ("metric", ">value", "interval", ">n"), rows)
     shares = [[f"{count / max(sum(row), 1):.2f}" for count in row] for row in evaluation.confusion]
     named = [(name, *row) for name, row in zip(evaluation.classes, shares, strict=True)]

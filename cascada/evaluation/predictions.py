@@ -1,4 +1,4 @@
-"""What a model says about showers, and the p-value of an anomaly score."""
+"""What a model says about showers: probabilities, ln A with its uncertainty, and the p-value of an anomaly score."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cascada.physics.primaries import PRIMARIES
 
 Floats = NDArray[np.float64]
 
@@ -27,6 +29,30 @@ class Predictions:
     probabilities: Floats
     anomaly_score: Floats
     p_value: Floats
+
+
+def mean_ln_mass(probabilities: Floats, classes: tuple[str, ...]) -> Floats:
+    """Estimate ln A as its mean under the probabilities of the nuclei, shape (n,)."""
+    return _ln_mass_moments(probabilities, classes)[0]
+
+
+def ln_mass_sigma(probabilities: Floats, classes: tuple[str, ...]) -> Floats:
+    """Estimate the uncertainty of `mean_ln_mass`: the standard deviation of ln A under the same probabilities, (n,).
+
+    What is neither a nucleus nor likely one, such as a photon, has the ln A and the sigma that it would have if it were
+    a nucleus: the probability of a photon says how far to trust them.
+    """
+    return _ln_mass_moments(probabilities, classes)[1]
+
+
+def _ln_mass_moments(probabilities: Floats, classes: tuple[str, ...]) -> tuple[Floats, Floats]:
+    nuclei = [i for i, name in enumerate(classes) if PRIMARIES[name].is_nucleus]
+    share = probabilities[:, nuclei] + np.finfo(np.float32).tiny
+    share = share / share.sum(axis=1, keepdims=True)
+    ln_mass = np.array([PRIMARIES[classes[i]].ln_mass for i in nuclei], np.float64)
+    mean: Floats = share @ ln_mass
+    sigma: Floats = np.sqrt(np.sum(share * (ln_mass - mean[:, None]) ** 2, axis=1))
+    return mean, sigma
 
 
 def conformal_p_value(scores: Floats, reference: Floats) -> Floats:

@@ -9,14 +9,23 @@ import pytest
 from pydantic import ValidationError
 
 from cascada.config import Gate
+from cascada.evaluation.controls import CHANCE, CONTROL
 from cascada.evaluation.gates import Check, Verdict, judge
 from cascada.evaluation.metrics import Evaluation, Metric
 
 GATE = Gate(min_accuracy=0.7, max_accuracy=0.9, min_anomaly_auc=0.85, non_inferiority_margin=0.01)
-CHECKS = ("valid data", "accuracy", "anomaly AUC", "physics ceiling", "gain over the champion")
+CHECKS = (
+    *("valid data", "observables only", "accuracy", "anomaly AUC", "calibration", "physics ceiling", "shuffled labels"),
+    "gain over the champion",
+)
+FEATURES = ("lg_energy", "sec_zenith", "muon_residual", "xmax_residual")
 GOOD: dict[str, tuple[float, float, float] | None] = {
     "accuracy": (0.8, 0.79, 0.81),
     "anomaly_auc": (0.95, 0.94, 0.96),
+    "ece": (0.01, 0.005, 0.02),
+    "auc_p_he": (0.78, 0.77, 0.79),
+    CONTROL: (0.21, 0.19, 0.23),
+    CHANCE: (0.2, 0.19, 0.21),
     "gain": (0.02, 0.0, 0.04),
 }
 
@@ -26,12 +35,14 @@ def metric(name: str, numbers: tuple[float, float, float]) -> Metric:
     return Metric(name=name, value=value, low=low, high=high, n=1000, interval="bootstrap")
 
 
-def verdict(*, data_valid: bool = True, **changes: tuple[float, float, float] | None) -> Verdict:
+def verdict(
+    *, data_valid: bool = True, features: tuple[str, ...] = FEATURES, **changes: tuple[float, float, float] | None
+) -> Verdict:
     numbers = {name: value for name, value in (GOOD | changes).items() if value is not None}
     made = {name: metric(name, value) for name, value in numbers.items()}
     gain = made.pop("gain", None)
     evaluation = Evaluation(classes=("photon", "p"), metrics=tuple(made.values()), confusion=((5, 1), (1, 5)))
-    return judge(evaluation, GATE, data_valid=data_valid, gain=gain)
+    return judge(evaluation, GATE, features=features, data_valid=data_valid, gain=gain)
 
 
 def test_a_good_model_passes_every_check() -> None:
@@ -47,7 +58,17 @@ def test_a_good_model_passes_every_check() -> None:
         ({"data_valid": False}, "valid data", "trained on data that a suite refused (--allow-invalid-data), required "),
         ({"accuracy": (0.8, 0.699, 0.9)}, "accuracy", "0.800 [0.699, 0.900], required lower end >= 0.7"),
         ({"anomaly_auc": (0.9, 0.84, 0.95)}, "anomaly AUC", "0.900 [0.840, 0.950], required lower end >= 0.85"),
-        ({"accuracy": (0.95, 0.91, 0.97)}, "physics ceiling", "0.950 [0.910, 0.970], required accuracy not above 0.9"),
+        ({"ece": (0.04, 0.03, 0.051)}, "calibration", "0.040 [0.030, 0.051], required upper end <= 0.05"),
+        ({"ece": None}, "calibration", "not measured"),
+        ({"ece": (math.nan,) * 3}, "calibration", "nan"),
+        (
+            {"accuracy": (0.95, 0.91, 0.97)},
+            "physics ceiling",
+            "accuracy 0.950 [0.910, 0.970] above 0.9, required accuracy not above 0.9, AUC of pairs not above what",
+        ),
+        ({"auc_p_he": (0.9, 0.87, 0.93)}, "physics ceiling", "auc_p_he 0.900 [0.870, 0.930] above 0.862"),
+        ({CONTROL: (0.3, 0.22, 0.4)}, "shuffled labels", "accuracy 0.300 [0.220, 0.400], chance 0.200 [0.190, 0.210]"),
+        ({CONTROL: None}, "shuffled labels", "not measured, required no better than chance"),
         ({"gain": (0.01, -0.011, 0.03)}, "gain over the champion", "[-0.011, 0.030], required lower end >= -0.01"),
         ({"anomaly_auc": None}, "anomaly AUC", "not measurable: no such showers in the test partition"),
         ({"anomaly_auc": (math.nan,) * 3}, "anomaly AUC", "nan"),
@@ -68,6 +89,10 @@ def test_each_check_fails_for_its_own_reason(changes: dict[str, Any], name: str,
         {"accuracy": (0.8, 0.7, 0.9)},
         {"accuracy": (0.91, 0.9, 0.92)},
         {"accuracy": (0.89, 0.88, 0.95)},
+        {"ece": (0.04, 0.03, 0.05)},
+        {"auc_p_he": (0.9, 0.86, 0.93)},
+        {"auc_p_fe": (1.0, 1.0, 1.0)},
+        {CONTROL: (0.25, 0.21, 0.3)},
         {"anomaly_auc": (0.9, 0.85, 0.95)},
         {"gain": (-0.005, -0.01, 0.0)},
     ],
@@ -92,6 +117,26 @@ def test_every_reason_is_told() -> None:
     refused = verdict(data_valid=False, accuracy=(0.5, 0.4, 0.6), anomaly_auc=(0.5, 0.4, 0.6), gain=(-0.1, -0.2, 0.0))
     told = [reason.partition(":")[0] for reason in refused.reasons]
     assert told == ["valid data", "accuracy", "anomaly AUC", "gain over the champion"]
+
+
+def ceiling_of(features: tuple[str, ...], **changes: tuple[float, float, float]) -> Check:
+    return next(c for c in verdict(features=features, **changes).checks if c.name == "physics ceiling")
+
+
+def test_who_knows_less_has_a_lower_ceiling() -> None:
+    between = {"auc_p_he": (0.82, 0.81, 0.83)}
+    assert ceiling_of(FEATURES, **between).passed
+    muons = ceiling_of(("lg_energy", "sec_zenith", "muon_residual"), **between)
+    assert not muons.passed
+    assert "above 0.753" in muons.measured
+    assert muons.required.endswith("AUC of pairs not above what the true number of muons can tell")
+
+
+def test_where_no_ceiling_is_known_it_says_so() -> None:
+    check = ceiling_of(("lg_energy", "sec_zenith"), auc_p_he=(0.99, 0.98, 1.0))
+    assert check.passed
+    assert check.measured.endswith("; no ceiling is known for these inputs")
+    assert check.required == "accuracy not above 0.9"
 
 
 def test_a_verdict_rests_on_checks() -> None:

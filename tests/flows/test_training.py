@@ -73,9 +73,12 @@ def test_the_run_holds_its_record(trained: tuple[Project, dict[str, Any]]) -> No
     folder = artifacts(project, outcome)
     files = {path.name for path in (folder / "bundle").iterdir()}
     assert files == {"bundle.json", "model.onnx", "weights.safetensors", "reference_scores.npy"}
-    assert {path.name for path in (folder / "figures").iterdir()} == {
-        "confusion.png", "anomaly_roc.png", "anomaly_score.png",
-    }  # fmt: skip
+    figures = {path.stem for path in (folder / "figures").iterdir()}
+    assert {"confusion", "signal_roc", "ln_mass", "merit_factor", "reliability", "anomaly_score"} <= figures
+    page = (folder / "report" / "report.html").read_text()
+    assert f"{outcome['released']['identity']['name']} version 1 is champion" in page
+    assert project.git("rev-parse", "HEAD").strip() in page
+    assert {path.name for path in (folder / "report").iterdir()} == {"report.html", "report.md", "MODEL_CARD.md"}
     assert "raw_showers" in (folder / "data" / "validation.html").read_text(), "what the suites found, with the run"
     manifest = json.loads((folder / "manifest.json").read_text())
     aspects = {"dataset", "preprocessing", "partitions", "training", "assessment", "randomness", "software", "hardware"}
@@ -97,7 +100,7 @@ def test_prefect_has_the_flow_its_subflows_and_artifacts(
     assert [flows[run["flow_id"]] for run in children] == ["ingest", "train", "evaluate", "release"]
     made = ask("artifacts", artifacts={"flow_run_id": {"any_": [run["id"] for run in children]}})
     suites = ("partitions", "raw-showers", "training-showers")
-    keys = ["metrics", *(f"validation-{suite}" for suite in suites), "verdict"]
+    keys = ["metrics", "report", *(f"validation-{suite}" for suite in suites), "verdict"]
     assert sorted(artifact["key"] for artifact in made if artifact["type"] != "result") == keys
 
 
