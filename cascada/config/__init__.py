@@ -1,5 +1,6 @@
 """Configuration files: experiments and sources. Defaults stand here, differences stand in the YAML."""
 
+from cascada.config.baselines import Baselines
 from cascada.config.dataset import Dataset, Expectations
 from cascada.config.experiment import (
     DeepAutoencoder,
@@ -12,6 +13,7 @@ from cascada.config.experiment import (
 )
 from cascada.config.reading import read_yaml, validate_section
 from cascada.config.section import Section
+from cascada.config.shifts import Shifts
 from cascada.config.simulator import Detector, SimulatorSource
 from cascada.config.sources import (
     AugerSource,
@@ -31,6 +33,7 @@ from cascada.config.sources import (
 
 __all__ = [
     "AugerSource",
+    "Baselines",
     "ColumnMap",
     "Corsika7Source",
     "Corsika8Source",
@@ -47,6 +50,7 @@ __all__ = [
     "ParquetSource",
     "RootSource",
     "Section",
+    "Shifts",
     "SimulatorSource",
     "SnapshotSource",
     "Source",
