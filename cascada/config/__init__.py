@@ -1,5 +1,6 @@
 """Configuration files: experiments and sources. Defaults stand here, differences stand in the YAML."""
 
+from cascada.config.baselines import Baselines
 from cascada.config.dataset import Dataset, Expectations
 from cascada.config.experiment import Experiment, Gate, Split, load_experiment, override_value
 from cascada.config.models import (
@@ -12,6 +13,7 @@ from cascada.config.models import (
 )
 from cascada.config.reading import read_yaml, validate_section
 from cascada.config.section import Section
+from cascada.config.shifts import Shifts
 from cascada.config.simulator import Detector, SimulatorSource
 from cascada.config.sources import (
     AugerSource,
@@ -33,6 +35,7 @@ from cascada.config.training import Training
 __all__ = [
     "Anomaly",
     "AugerSource",
+    "Baselines",
     "ColumnMap",
     "Corsika7Source",
     "Corsika8Source",
@@ -51,6 +54,7 @@ __all__ = [
     "PerClassAutoencoders",
     "RootSource",
     "Section",
+    "Shifts",
     "SimpleAutoencoder",
     "SimulatorSource",
     "SnapshotSource",
