@@ -129,7 +129,6 @@ class _Fit(AutoencoderTask):
             parts["loss"].backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
-            torch.clear_autocast_cache()  # of bf16 weights: the next batch must not meet those of this one
             for name, value in parts.items():
                 self._sums[name] = self._sums[name] + value.detach() if name in self._sums else value.detach()
 

@@ -92,6 +92,14 @@ def test_a_fit_repeats_bit_by_bit(fitted: Fitted, tmp_path: Path) -> None:
     assert not same(other.network, fitted.network)
 
 
+def test_random_numbers_of_a_fit_come_from_its_seed_alone(tmp_path: Path) -> None:
+    one, other = noisy(), noisy()
+    first = fit_toy(tmp_path / "one", built=one)
+    torch.manual_seed(99)
+    again = fit_toy(tmp_path / "other", built=other)
+    assert again.history == first.history
+
+
 def test_the_network_comes_back_ready_to_predict(fitted: Fitted) -> None:
     assert not fitted.network.training
     assert all(parameter.device.type == "cpu" for parameter in fitted.network.parameters())
