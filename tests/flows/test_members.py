@@ -119,7 +119,7 @@ def test_of_classes_takes_the_chosen_ones() -> None:
     assert np.array_equal(chosen.features, sample.features[1::3])
 
 
-EPOCHS = 60
+EPOCHS = 30
 """Of fits that are killed: more than they get done."""
 
 KILLED = {
