@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import logging
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -15,44 +18,90 @@ from cascada.data.versions import read_showers
 from cascada.physics.primaries import class_order
 from cascada.registry.bundle import Lineage
 from cascada.repro.environment import code_state
+from cascada.repro.fingerprint import json_sha256, source_sha256
 from cascada.settings import load_settings
 from cascada.tracking import runs
 from cascada.training.dataset import take_partition
 from flows.ingest import Ingested
-from flows.policies import CACHED, by_content
+from flows.policies import CACHED, PACKAGES, by_content
+
+logger = logging.getLogger(__name__)
+
+RUN = "run_id"
 
 
 class Trained(BaseModel):
-    """Reference to a run that holds a bundle."""
+    """Reference to a run that holds a bundle.
+
+    Attributes
+    ----------
+    determinism
+        What its bits depend on beside seeds (`cascada.training.fit.determinism_flags`).
+    """
 
     model_config = ConfigDict(frozen=True)
 
     run_id: str
     bundle_sha256: str
+    determinism: dict[str, str | int | bool]
 
 
 @task(cache_key_fn=by_content("experiment", "ingested"), **CACHED)
-def fit_network(experiment: Experiment, ingested: Ingested) -> Trained:
-    """Fit, export and log one network."""
+def fit_network(experiment: Experiment, ingested: Ingested, resume: bool = False) -> Trained:
+    """Fit, export and log one network, from its beginning or from where an interrupted fit of the same got to."""
+    checkpoints = checkpoint_folder(experiment, ingested)
+    interrupted = _interrupted_run(checkpoints) if resume else ""
+    if not interrupted:
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    lineage = _start_run(experiment, ingested, resumes=interrupted)
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    (checkpoints / RUN).write_text(lineage.run_id)
+    try:
+        with tempfile.TemporaryDirectory(prefix="cascada-fit-") as scratch:
+            trained = _fit_and_log(experiment, ingested, lineage, checkpoints, Path(scratch))
+    except BaseException:
+        runs.end_run(lineage.run_id, failed=True)
+        raise
+    shutil.rmtree(checkpoints)
+    return trained
+
+
+def checkpoint_folder(experiment: Experiment, ingested: Ingested) -> Path:
+    """Find where an interrupted fit of the same experiment on the same data by the same code has its checkpoints."""
+    content = [
+        experiment.model_dump(mode="json"), ingested.snapshot.content_sha256, ingested.split.content_sha256,
+        source_sha256(*PACKAGES), importlib.metadata.version("torch"),
+    ]  # fmt: skip
+    return load_settings().home / "checkpoints" / json_sha256(content)
+
+
+def _interrupted_run(checkpoints: Path) -> str:
+    """Read which run got interrupted; empty if none did."""
+    try:
+        return (checkpoints / RUN).read_text()
+    except FileNotFoundError:
+        logger.warning("no interrupted fit of this experiment, these data and this code: it begins at the beginning")
+        return ""
+
+
+def _start_run(experiment: Experiment, ingested: Ingested, *, resumes: str) -> Lineage:
     settings = load_settings()
     code = code_state(settings.root)
+    parts = {"seed", "features", "repair", "model", "anomaly", "training", "split"}
     run_id = runs.start_run(
         experiment.name,
         name=f"{experiment.name}-seed-{experiment.seed}",
         artifacts=settings.home / "mlartifacts",
-        params=_flat(
-            experiment.model_dump(
-                mode="json", include={"seed", "features", "repair", "model", "anomaly", "training", "split"}
-            )
-        ),
+        params=_flat(experiment.model_dump(mode="json", include=parts)),
         tags={
             "mlflow.source.git.commit": code.commit,
             "git_dirty": str(code.dirty).lower(),
             "data_valid": str(ingested.snapshot.valid).lower(),
             "data_sha256": ingested.snapshot.content_sha256,
-        },
+        }
+        | ({"resumes": resumes} if resumes else {}),
     )
-    lineage = Lineage(
+    return Lineage(
         experiment=experiment.name,
         run_id=run_id,
         data_sha256=ingested.snapshot.content_sha256,
@@ -61,18 +110,14 @@ def fit_network(experiment: Experiment, ingested: Ingested) -> Trained:
         git_dirty=code.dirty,
         data_valid=ingested.snapshot.valid,
     )
-    try:
-        with tempfile.TemporaryDirectory(prefix="cascada-fit-") as scratch:
-            bundle_sha256 = _fit_and_log(experiment, ingested, lineage, Path(scratch))
-    except BaseException:
-        runs.end_run(run_id, failed=True)
-        raise
-    return Trained(run_id=run_id, bundle_sha256=bundle_sha256)
 
 
-def _fit_and_log(experiment: Experiment, ingested: Ingested, lineage: Lineage, scratch: Path) -> str:
+def _fit_and_log(
+    experiment: Experiment, ingested: Ingested, lineage: Lineage, checkpoints: Path, scratch: Path
+) -> Trained:
     # Here, not above: torch and Lightning take seconds to import, and a cached run needs neither.
     from cascada.registry.export import write_bundle
+    from cascada.training.fit import determinism_flags
     from flows.members import fit_model, of_classes
 
     frame, manifest = read_showers(ingested.snapshot, load_settings().root), read_split(ingested.split)
@@ -82,8 +127,9 @@ def _fit_and_log(experiment: Experiment, ingested: Ingested, lineage: Lineage, s
         for name in ("train", "validation", "calibration")
     )
     fitted = fit_model(
-        experiment, train, validation, calibration, classes=classes, folder=scratch, progress=sys.stderr.isatty()
-    )
+        experiment, train, validation, calibration, classes=classes, folder=checkpoints,
+        progress=sys.stderr.isatty(), resume=True,
+    )  # fmt: skip
     normal = tuple(name in experiment.reference for name in classes)
     bundle = write_bundle(
         fitted.members, scaling=fitted.scaling, temperature=fitted.temperature,
@@ -92,9 +138,12 @@ def _fit_and_log(experiment: Experiment, ingested: Ingested, lineage: Lineage, s
         model=experiment.model_dump(mode="json", include={"model", "anomaly"}), lineage=lineage,
         folder=scratch / "bundle",
     )  # fmt: skip
+    for why in fitted.stopped:
+        logger.warning("the fit ended early: %s", why)
+    runs.set_tags(lineage.run_id, {"stopped": "; ".join(fitted.stopped)} if fitted.stopped else {})
     runs.log_history(lineage.run_id, fitted.history)
     runs.log_files(lineage.run_id, bundle.folder, "bundle")
-    return bundle.sha256
+    return Trained(run_id=lineage.run_id, bundle_sha256=bundle.sha256, determinism=determinism_flags())
 
 
 def _flat(values: dict[str, object], prefix: str = "") -> dict[str, object]:
@@ -105,6 +154,6 @@ def _flat(values: dict[str, object], prefix: str = "") -> dict[str, object]:
 
 
 @flow(name="train", flow_run_name="{experiment.name}")
-def train_model(experiment: Experiment, ingested: Ingested, refresh: bool) -> Trained:
+def train_model(experiment: Experiment, ingested: Ingested, refresh: bool, resume: bool = False) -> Trained:
     """Train the model of an experiment on a snapshot and its split."""
-    return fit_network.with_options(refresh_cache=refresh)(experiment, ingested)
+    return fit_network.with_options(refresh_cache=refresh)(experiment, ingested, resume)

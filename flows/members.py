@@ -11,16 +11,18 @@ from numpy.typing import NDArray
 
 import models
 from cascada.config import Anomaly, Experiment
-from cascada.errors import ConfigError
+from cascada.errors import ConfigError, InvalidDataError
 from cascada.registry.export import Member
 from cascada.repro.seeds import generator, integer_seed
 from cascada.training.calibration import fit_temperature
 from cascada.training.dataset import Sample
 from cascada.training.density import fit_mixture
 from cascada.training.fit import fit
-from cascada.training.scaling import Scaling, fit_scaling
+from cascada.training.scaling import Scaling, check_scaled, fit_scaling
 from models.autoencoder import Pass
 from models.scores import DensityScore, ReconstructionScore, points
+
+ASK_ROWS = 16_384
 
 
 @dataclass(frozen=True)
@@ -31,17 +33,20 @@ class FittedModel:
     ----------
     history
         One row an epoch and member.
+    stopped
+        Which members ended before their last epoch, and why.
     """
 
     members: tuple[Member, ...]
     scaling: Scaling
     temperature: float
     history: list[dict[str, float]]
+    stopped: tuple[str, ...]
 
 
 def fit_model(
     experiment: Experiment, train: Sample, validation: Sample, calibration: Sample, *, classes: tuple[str, ...],
-    folder: Path, progress: bool = False,
+    folder: Path, progress: bool = False, resume: bool = False,
 ) -> FittedModel:  # fmt: skip
     """Fit the members of an experiment's model, one after the other.
 
@@ -52,28 +57,71 @@ def fit_model(
     classes
         Primaries in the order of class indices.
     folder
-        Working folder.
+        Where files are kept that an interrupted fit goes on from.
+    resume
+        Go on from them; the result is that of a fit that was not interrupted.
+
+    Raises
+    ------
+    ConfigError
+        If the model cannot be fitted in the way that the experiment asks for.
+    InvalidDataError
+        If a class is missing, or a feature cannot be standardised.
     """
-    if experiment.model.kind == "per_class" and experiment.training.head == "two_step":
-        raise ConfigError("training.head: two_step needs a model with a head; per_class has none")
+    _check_config(experiment)
+    normal = tuple(name in experiment.reference for name in classes)
+    scaling = fit_scaling(train.features, experiment.features)
+    for name, sample in (("training", train), ("validation", validation), ("calibration", calibration)):
+        check_scaled(scaling.apply(sample.features), experiment.features, partition=name)
+    _check_classes(train, validation, of_classes(calibration, normal), classes)
     if experiment.training.shuffle_labels:
         train = permute_labels(train, generator(experiment.seed, "shuffled labels"))
-    scaling = fit_scaling(train.features, experiment.features)
-    normal = tuple(name in experiment.reference for name in classes)
-    members, history, logits = [], [], []
+    members, history, logits, stopped = [], [], [], []
     for number in range(experiment.training.members):
         seed = integer_seed(experiment.seed, f"member {number}")
         torch.manual_seed(integer_seed(seed, "weights"))
         network = models.build(experiment.model, features=len(experiment.features), reference=normal)
         fitted = fit(
             network, train, validation, scaling=scaling, reference=normal, config=experiment.training, seed=seed,
-            folder=folder / f"member-{number}", progress=progress,
+            folder=folder / f"member-{number}", progress=progress, resume=resume,
         )  # fmt: skip
         score = _fit_score(experiment.anomaly, ask(fitted.network, scaling, of_classes(train, normal)), seed)
         members.append(Member(fitted.network, score))
         history += fitted.history
+        stopped += [f"member {number}: {why}" for why in fitted.stopped]
         logits.append(ask(fitted.network, scaling, calibration).logits.double().numpy())
-    return FittedModel(tuple(members), scaling, fit_temperature(np.stack(logits), calibration.labels), history)
+    temperature = fit_temperature(np.stack(logits), calibration.labels)
+    return FittedModel(tuple(members), scaling, temperature, history, tuple(stopped))
+
+
+def _check_config(experiment: Experiment) -> None:
+    if experiment.model.kind != "per_class":
+        return
+    if experiment.training.head == "two_step":
+        raise ConfigError("training.head: two_step needs a model with a head; per_class has none")
+    if experiment.training.reconstruction_weight == 0.0:
+        raise ConfigError("training.reconstruction_weight: 0 leaves nothing to learn; per_class has no other loss")
+
+
+def _check_classes(train: Sample, validation: Sample, reference: Sample, classes: tuple[str, ...]) -> None:
+    """Check that there is something of every class to learn from, and something to judge by."""
+    counts = dict(zip(classes, np.bincount(train.labels, minlength=len(classes)).tolist(), strict=True))
+    if len(classes) < 2:
+        raise InvalidDataError(
+            f"the training partition has one class only: {', '.join(classes)}", expected="at least two primaries",
+            hint="add a primary to `source`",
+        )  # fmt: skip
+    lacking = [name for name, count in counts.items() if not count]
+    if lacking:
+        raise InvalidDataError(
+            f"the training partition lacks {', '.join(lacking)}", expected="showers of every primary",
+            got=", ".join(f"{name}: {count}" for name, count in counts.items()),
+            hint="take more showers, or another `seed`",
+        )  # fmt: skip
+    for sample, what in ((validation, "validation partition has no showers"),
+                         (reference, "calibration partition has no showers of the reference primaries")):  # fmt: skip
+        if not sample.labels.size:
+            raise InvalidDataError(f"the {what}", hint="take more showers, or enlarge it in `split`")
 
 
 def of_classes(sample: Sample, chosen: tuple[bool, ...]) -> Sample:
@@ -88,10 +136,11 @@ def permute_labels(sample: Sample, rng: np.random.Generator) -> Sample:
 
 
 def ask(network: torch.nn.Module, scaling: Scaling, sample: Sample) -> Pass:
-    """Let a fitted network answer for a sample, without gradients."""
+    """Let a fitted network answer for a sample, part by part, without gradients."""
+    parts = torch.split(torch.from_numpy(scaling.apply(sample.features)), ASK_ROWS)
     with torch.no_grad():
-        said: Pass = network(torch.from_numpy(scaling.apply(sample.features)))
-    return said
+        said = [network(part) for part in parts]
+    return Pass(*(torch.cat(answers) for answers in zip(*said, strict=True)))
 
 
 def _fit_score(anomaly: Anomaly, reference: Pass, seed: int) -> torch.nn.Module:

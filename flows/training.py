@@ -34,7 +34,11 @@ class Outcome(BaseModel):
 
 @flow(name="train-experiment", flow_run_name="{experiment.name}")
 def train(
-    experiment: Experiment, data_dir: Path | None = None, allow_invalid_data: bool = False, refresh: bool = False
+    experiment: Experiment,
+    data_dir: Path | None = None,
+    allow_invalid_data: bool = False,
+    refresh: bool = False,
+    resume: bool = False,
 ) -> Outcome:
     """Run one experiment from its source to a registered model.
 
@@ -48,11 +52,13 @@ def train(
         Go on although a suite refused the data; the model can never be promoted.
     refresh
         Ignore cached results.
+    resume
+        Go on with a fit that was interrupted.
     """
     check_names(experiment)
     code = code_state(load_settings().root)
     ingested = ingest(experiment, data_dir, allow_invalid_data, refresh)
-    trained = train_model(experiment, ingested, refresh)
+    trained = train_model(experiment, ingested, refresh, resume)
     evaluated = evaluate_model(experiment, ingested, trained, refresh)
     released = release_model(experiment, ingested, trained, evaluated)
     return Outcome(

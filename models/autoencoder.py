@@ -41,7 +41,14 @@ class Autoencoder(nn.Module):
     """A network from standardised features, shape (n, features), to a `Pass`.
 
     A subclass defines ``forward``; the part named ``head`` alone leads from the latent space to the logits.
+
+    Attributes
+    ----------
+    settles
+        Share of the fit after which the loss means the same from epoch to epoch.
     """
+
+    settles = 0.0
 
     def forward(self, *inputs: Tensor) -> Pass:
         """Encode, reconstruct and classify."""
@@ -66,6 +73,10 @@ class Autoencoder(nn.Module):
         said = self(*inputs)
         reconstruction = ((said.error + said.penalty) * normal).sum() / normal.sum().clamp(min=1.0)
         return {"cross_entropy": functional.cross_entropy(said.logits, label), "reconstruction": reconstruction}
+
+    def counts(self, label: Tensor, normal: Tensor) -> dict[str, Tensor]:  # noqa: ARG002  # some count labels
+        """Count the showers that parts of the loss are means over, where these are not all of the batch."""
+        return {"reconstruction": normal.sum()}
 
     def set_progress(self, share: float) -> None:  # most networks do not change with it
         """Tell the network which share of the fit is done, from 0 to 1."""

@@ -21,6 +21,8 @@ class VariationalAutoencoderNetwork(Autoencoder):
         Width of the (standardised) input and number of primaries.
     """
 
+    beta: Tensor
+
     def __init__(self, spec: VariationalAutoencoder, *, features: int, classes: int) -> None:
         super().__init__()
         self.spec = spec
@@ -29,11 +31,13 @@ class VariationalAutoencoderNetwork(Autoencoder):
         self.log_variance = nn.Linear(spec.hidden[-1], spec.latent)
         self.decoder = stack([spec.latent, *reversed(spec.hidden), features])
         self.head = primary_head(spec.latent, spec.head_hidden, classes)
-        self.beta = spec.beta
+        self.settles = spec.warm_up
+        # A tensor, not a number: a compiled step would be compiled anew for every value.
+        self.register_buffer("beta", torch.tensor(spec.beta), persistent=False)
 
     def set_progress(self, share: float) -> None:
         """Raise beta in proportion until the warm-up is over."""
-        self.beta = self.spec.beta * min(share / self.spec.warm_up, 1.0)
+        self.beta.fill_(self.spec.beta * min(share / self.spec.warm_up, 1.0))
 
     def forward(self, x: Tensor) -> Pass:  # type: ignore[override]
         """Encode, reconstruct and classify features of shape (n, features)."""

@@ -29,13 +29,19 @@ def train(
         ),
     ] = False,
     refresh: Annotated[bool, typer.Option("--refresh", help="ignore cached results")] = False,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="go on with an interrupted fit; the model is the same as if it had not been"),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print the outcome as JSON")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="show the flow's log")] = False,
 ) -> None:
     """Train an experiment: ingest, train, evaluate, release, as one Prefect flow."""
     settings = enter(verbose=verbose)
     loaded = load_experiment(experiment, overrides or (), catalog=settings.catalog)
-    outcome = run_experiment(settings, loaded, data, allow_invalid_data=allow_invalid_data, refresh=refresh)
+    outcome = run_experiment(
+        settings, loaded, data, allow_invalid_data=allow_invalid_data, refresh=refresh, resume=resume
+    )
     if as_json:
         stdout.print_json(outcome.model_dump_json())
     else:
@@ -44,7 +50,13 @@ def train(
 
 
 def run_experiment(
-    settings: Settings, experiment: Experiment, data: Path | None, *, allow_invalid_data: bool, refresh: bool
+    settings: Settings,
+    experiment: Experiment,
+    data: Path | None,
+    *,
+    allow_invalid_data: bool,
+    refresh: bool,
+    resume: bool = False,
 ) -> Outcome:
     """Start Prefect if it does not run yet, then run the training flow in this process."""
     from cascada import platform
@@ -55,4 +67,4 @@ def run_experiment(
     from flows.training import train as train_flow
 
     folder = None if data is None else data.resolve()
-    return train_flow(experiment, folder, allow_invalid_data, refresh)
+    return train_flow(experiment, folder, allow_invalid_data, refresh, resume)

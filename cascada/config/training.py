@@ -20,8 +20,20 @@ class Training(Section):
     head: Literal["joint", "two_step"] = Field(
         "joint", description="the primary head is fitted with the autoencoder, or after it on a frozen latent space"
     )
+    patience: int = Field(
+        0,
+        ge=0,
+        description="epochs without a lower validation loss after which a fit ends, with its best epoch's weights; "
+        "0 fits to the end and keeps the last epoch's",
+    )
     members: int = Field(1, ge=1, le=16, description="networks with seeds of their own whose answers are averaged")
     shuffle_labels: bool = Field(
         False, description="control: permute the labels of the training partition; the model must fall to chance"
+    )
+    precision: Literal["float32", "bf16"] = Field(
+        "float32", description="of the products in a fit; weights, sums and the model that comes out are float32"
+    )
+    compile: bool = Field(
+        False, description="let torch compile the training step: minutes at the start, for long fits of large networks"
     )
     threads: int = Field(2, ge=1, description="CPU threads; part of the experiment since sums depend on it")

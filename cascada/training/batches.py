@@ -2,35 +2,71 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
+from cascada.repro.seeds import integer_seed
+
+GROUP_ROWS = 65_536
+
 
 class Batches:
-    """Shuffled batches from tensors in memory: an iterable that a Trainer takes in place of a DataLoader.
+    """Batches from tensors in memory, several at a time: an iterable that a Trainer takes in place of a DataLoader.
+
+    What it yields is a group: tensors that hold the rows of several batches, one after the other, to be split by
+    ``batch_size``. A Trainer's cost is paid once a group, and rows are gathered in one go. Which rows are in which
+    batch does not depend on the size of the group.
 
     Parameters
     ----------
     tensors
-        All of the same length.
+        All of the same length, at least one row.
     batch_size
-        Rows of a batch; the rest of an epoch that fills no batch is left out.
+        Rows of a batch.
     seed
-        Seed of the order; every epoch continues the stream.
+        Each epoch's order is drawn from the seed and the epoch's number, and the rest that fills no batch is left out.
+        Without a seed rows keep their order, and the last batch may be shorter.
+    group_rows
+        About how many rows a group has; at least one batch.
+
+    Attributes
+    ----------
+    epoch
+        Number of the epoch that the next iteration gives; it counts up by itself.
     """
 
-    def __init__(self, *tensors: Tensor, batch_size: int, seed: int) -> None:
+    def __init__(
+        self, *tensors: Tensor, batch_size: int, seed: int | None = None, group_rows: int = GROUP_ROWS
+    ) -> None:
+        rows = tensors[0].shape[0]
         self._tensors = tensors
-        self._batch_size = min(batch_size, tensors[0].shape[0])
-        self._generator = torch.Generator().manual_seed(seed)
+        self._seed = seed
+        self.batch_size = min(batch_size, rows)
+        self._rows = rows if seed is None else rows // self.batch_size * self.batch_size
+        self._group = max(1, group_rows // self.batch_size) * self.batch_size
+        self.epoch = 0
+
+    @property
+    def steps(self) -> int:
+        """Batches of an epoch."""
+        return math.ceil(self._rows / self.batch_size)
 
     def __len__(self) -> int:
-        return self._tensors[0].shape[0] // self._batch_size
+        """Groups of an epoch."""
+        return math.ceil(self._rows / self._group)
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
-        order = torch.randperm(self._tensors[0].shape[0], generator=self._generator)
-        for start in range(0, len(self) * self._batch_size, self._batch_size):
-            rows = order[start : start + self._batch_size]
-            yield tuple(tensor[rows] for tensor in self._tensors)
+        order = self._order()
+        for start in range(0, self._rows, self._group):
+            rows = slice(start, min(start + self._group, self._rows))
+            yield tuple(tensor[rows if order is None else order[rows]] for tensor in self._tensors)
+
+    def _order(self) -> Tensor | None:
+        epoch, self.epoch = self.epoch, self.epoch + 1
+        if self._seed is None:
+            return None
+        generator = torch.Generator().manual_seed(integer_seed(self._seed, f"epoch {epoch}"))
+        return torch.randperm(self._tensors[0].shape[0], generator=generator)

@@ -46,6 +46,7 @@ def fit_mixture(points: Floats, components: int, *, seed: int) -> Mixture:
         If there are fewer than ten points a component.
     """
     from sklearn.mixture import GaussianMixture
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     if points.shape[0] < 10 * components:
         raise InvalidDataError(
@@ -54,7 +55,9 @@ def fit_mixture(points: Floats, components: int, *, seed: int) -> Mixture:
             hint="lower anomaly.components, or set anomaly.score: reconstruction",
         )  # fmt: skip
     centre, scale = points.mean(axis=0), np.maximum(points.std(axis=0), 1e-12)
-    found = GaussianMixture(components, reg_covar=1e-5, random_state=seed, max_iter=200).fit((points - centre) / scale)
+    mixture = GaussianMixture(components, reg_covar=1e-5, random_state=seed, max_iter=200)
+    with threadpool_limits(1):  # the order in which threads add their sums is not determined
+        found = mixture.fit((points - centre) / scale)
     whitening = np.asarray(found.precisions_cholesky_) / scale[:, None]
     log_determinant = np.log(np.abs(np.diagonal(whitening, axis1=1, axis2=2))).sum(axis=1)
     return Mixture(

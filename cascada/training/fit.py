@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import lightning
-import numpy as np
 import torch
 from lightning.pytorch.callbacks import TQDMProgressBar
 from torch import Tensor, nn
 
 from cascada.config import Training
-from cascada.errors import InvalidDataError
+from cascada.errors import PlatformError
 from cascada.repro.seeds import integer_seed
 from cascada.training.batches import Batches
+from cascada.training.course import Course
 from cascada.training.dataset import Sample
 from cascada.training.scaling import Scaling
 
 Stage = Literal["joint", "autoencoder", "head"]
+CHECKPOINT = "fit.pt"
+VALIDATION_BATCHES = 4
+"""Validation takes this many batches at once: without gradients they need less memory than one with them."""
 
 
 class AutoencoderTask(lightning.LightningModule):  # type: ignore[misc]  # untyped library
@@ -36,32 +40,33 @@ class AutoencoderTask(lightning.LightningModule):  # type: ignore[misc]  # untyp
         An autoencoder of `models`: it computes the parts of the loss.
     reference
         Shape (classes,), bool: which classes the decoder learns.
-    steps
-        Optimiser steps of the whole fit, for the one-cycle schedule.
     stage
         ``joint`` minimises everything at once; ``autoencoder`` leaves the cross-entropy out; ``head`` minimises it
-        alone, over the head.
+        alone, over the head, with the rest as it is in evaluation.
     """
 
     reference: Tensor
     network: Any  # an nn.Module with the methods of models.autoencoder.Autoencoder, which is a layer above
 
-    def __init__(
-        self, network: nn.Module, reference: Tensor, config: Training, *, steps: int, stage: Stage = "joint"
-    ) -> None:
+    def __init__(self, network: nn.Module, reference: Tensor, config: Training, *, stage: Stage = "joint") -> None:
         super().__init__()
         self.network = network
         self.config = config
-        self.steps = steps
         self.stage = stage
         self.register_buffer("reference", reference)
-        self.history: list[dict[str, float]] = []
-        self._sums: dict[str, Tensor] = {}
 
     def losses(self, *batch: Tensor) -> dict[str, Tensor]:
         """Compute the parts of the loss, and their weighted ``loss``; the last tensor of a batch is the label."""
         *inputs, label = batch
-        parts: dict[str, Tensor] = self.network.losses(inputs, label, self.reference[label].to(inputs[0].dtype))
+        return self.with_loss(self.network.losses(inputs, label, self._normal(label)))
+
+    def counts(self, label: Tensor) -> dict[str, Tensor]:
+        """Count the showers that parts of the loss are means over, where these are not all of the batch."""
+        known: dict[str, Tensor] = self.network.counts(label, self._normal(label))
+        return known
+
+    def with_loss(self, parts: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Add the weighted sum of what this stage minimises."""
         weights = {"cross_entropy": 1.0, "reconstruction": self.config.reconstruction_weight}
         minimised = [
             weights.get(name, 1.0) * value
@@ -70,39 +75,106 @@ class AutoencoderTask(lightning.LightningModule):  # type: ignore[misc]  # untyp
         ]
         return {"loss": torch.stack(minimised).sum()} | parts
 
-    def training_step(self, batch: tuple[Tensor, ...]) -> Tensor:
-        """Compute the loss of a batch; its parts are averaged over the epoch."""
-        parts = self.losses(*batch)
-        for name, value in parts.items():
-            self._sums[name] = self._sums.get(name, torch.zeros(())) + value.detach()
-        return parts["loss"]
+    def _normal(self, label: Tensor) -> Tensor:
+        return self.reference[label].to(torch.float32)
 
-    def validation_step(self, batch: tuple[Tensor, ...]) -> None:
-        """Write the epoch's row of the history, with the losses of the validation partition."""
-        batches = max(int(self.trainer.num_training_batches), 1)
-        row = {f"train_{name}": float(value) / batches for name, value in self._sums.items()}
-        row |= {f"validation_{name}": float(value) for name, value in self.losses(*batch).items()}
-        self._sums.clear()
-        self.history.append(row)
-        self.log("validation_loss", row["validation_loss"], prog_bar=True)
-        if not np.isfinite(row["validation_loss"]):
-            raise InvalidDataError(
-                "the loss is not finite any more", where=f"epoch {self.current_epoch + 1}",
-                hint="lower training.learning_rate or check the features for outliers",
-            )  # fmt: skip
 
-    def on_train_epoch_start(self) -> None:
-        """Tell the network how far the fit is."""
-        self.network.set_progress(self.current_epoch / self.config.epochs)
+class _Fit(AutoencoderTask):
+    """A task under way: optimiser steps, epochs, and the file to go on from."""
+
+    def __init__(
+        self, network: nn.Module, reference: Tensor, config: Training, *, stage: Stage, course: Course,
+        batches: Batches, held_out: Batches, seed: int, checkpoint: Path,
+    ) -> None:  # fmt: skip
+        super().__init__(network, reference, config, stage=stage)
+        self.automatic_optimization = False  # several optimiser steps a training_step: Lightning's cost is per call
+        self.course = course
+        self.batches, self.held_out = batches, held_out
+        self._seed, self._checkpoint = seed, checkpoint
+        # The step alone is compiled, not the network: what is validated and exported stays as it was built.
+        self._step = torch.compile(self.losses) if config.compile else self.losses
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, Tensor] = {}
+        self._train: dict[str, float] = {}
 
     def configure_optimizers(self) -> Any:
-        """AdamW under a one-cycle schedule (Smith and Topin, arXiv:1708.07120)."""
-        part = self.network.head if self.stage == "head" else self.network
+        """AdamW under a one-cycle schedule (Smith and Topin, arXiv:1708.07120), as the course left them."""
+        for parameter in self.network.parameters():
+            parameter.requires_grad_(self.stage != "head")
+        part = self.network.head.requires_grad_() if self.stage == "head" else self.network
         optimizer = torch.optim.AdamW(
             part.parameters(), lr=self.config.learning_rate / 25.0, weight_decay=self.config.weight_decay, fused=True
         )
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, self.config.learning_rate, total_steps=self.steps)
+        steps = self.batches.steps * self.config.epochs
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, self.config.learning_rate, total_steps=steps)
+        if self.course.optimizer:
+            optimizer.load_state_dict(self.course.optimizer)
+            schedule.load_state_dict(self.course.schedule)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_train_epoch_start(self) -> None:
+        """Tell the network how far the fit is; random numbers of an epoch come from its number."""
+        if self.stage == "head":
+            self.network.eval()
+            self.network.head.train()
+        self.network.set_progress(self.course.epoch / self.config.epochs)
+        torch.manual_seed(integer_seed(self._seed, f"stage {self.course.stage} epoch {self.course.epoch}"))
+
+    def training_step(self, group: tuple[Tensor, ...]) -> None:
+        """Take an optimiser step for each batch of a group; losses are summed for the epoch's mean."""
+        optimizer, schedule = self.optimizers(use_pl_optimizer=False), self.lr_schedulers()
+        for batch in _split(group, self.batches.batch_size):
+            optimizer.zero_grad()
+            parts = self._step(*batch)
+            parts["loss"].backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            schedule.step()
+            for name, value in parts.items():
+                self._sums[name] = self._sums[name] + value.detach() if name in self._sums else value.detach()
+
+    def on_validation_epoch_start(self) -> None:
+        """Close the epoch's training losses."""
+        self._train = {f"train_{name}": float(value) / self.batches.steps for name, value in self._sums.items()}
+        self._sums, self._counts = {}, {}
+
+    def validation_step(self, group: tuple[Tensor, ...]) -> None:
+        """Sum losses over the showers that they are means of."""
+        for batch in _split(group, self.held_out.batch_size):
+            counts = self.counts(batch[-1])
+            for name, value in self.losses(*batch).items():
+                count = counts.get(name, torch.full_like(value, batch[-1].shape[0]))
+                self._sums[name] = self._sums.get(name, torch.zeros_like(value)) + value * count
+                self._counts[name] = self._counts.get(name, torch.zeros_like(value)) + count
+
+    def on_validation_epoch_end(self) -> None:
+        """Write the epoch's row of the history, and decide whether to go on."""
+        sums = {name: value for name, value in self._sums.items() if name != "loss"}
+        means = {name: value / self._counts[name].clamp(min=1.0) for name, value in sums.items()}
+        row = {f"validation_{name}": float(value) for name, value in self.with_loss(means).items()}
+        self._sums, self._counts = {}, {}
+        if self.trainer.sanity_checking:  # before the first step
+            self.course.untrained = row["validation_loss"]
+            return
+        self.log("validation_loss", row["validation_loss"], prog_bar=True)
+        self.trainer.should_stop = not self.course.add_epoch(
+            self._train | row, self.network.state_dict(), patience=self.config.patience,
+            comparable=self.course.epoch / self.config.epochs >= self.network.settles,
+        )  # fmt: skip
+
+    def on_train_epoch_end(self) -> None:
+        """Write the file that an interrupted fit goes on from."""
+        self.course.network = self.network.state_dict()
+        if self.trainer.should_stop or self.course.epoch == self.config.epochs:
+            self.course.end_stage(keep_best=self.trainer.should_stop or self.config.patience > 0)
+            self.network.load_state_dict(self.course.network)
+        else:
+            self.course.optimizer = self.optimizers(use_pl_optimizer=False).state_dict()
+            self.course.schedule = self.lr_schedulers().state_dict()
+        self.course.save(self._checkpoint)
+
+
+def _split(group: tuple[Tensor, ...], rows: int) -> Iterator[tuple[Tensor, ...]]:
+    yield from zip(*(torch.split(tensor, rows) for tensor in group), strict=True)
 
 
 @dataclass(frozen=True)
@@ -113,15 +185,18 @@ class Fitted:
     ----------
     history
         One row an epoch: the parts of the loss on both partitions.
+    stopped
+        Why the fit, or a stage of it, ended before its last epoch; empty if none did.
     """
 
     network: nn.Module
     history: list[dict[str, float]]
+    stopped: tuple[str, ...]
 
 
 def fit(
     network: nn.Module, train: Sample, validation: Sample, *, scaling: Scaling, reference: tuple[bool, ...],
-    config: Training, seed: int, folder: Path, progress: bool,
+    config: Training, seed: int, folder: Path, progress: bool, resume: bool = False,
 ) -> Fitted:  # fmt: skip
     """Fit a network.
 
@@ -136,38 +211,79 @@ def fit(
     reference
         Per class: whether the decoder learns it.
     seed
-        Root seed; the order of batches is drawn from it.
+        Root seed; the order of batches and the numbers of denoising, dropout and the like are drawn from it.
     folder
-        Working folder of the Trainer.
+        Where a file is kept, written anew after each epoch, that an interrupted fit goes on from.
     progress
         Whether to show a progress bar.
+    resume
+        Go on from that file, if there is one; the result is that of a fit that was not interrupted.
+
+    Raises
+    ------
+    InvalidDataError
+        If the loss runs away before a single epoch is done.
+    PlatformError
+        If the GPU has too little memory.
+    ArtifactError
+        If the file to go on from cannot be read.
     """
     torch.set_num_threads(config.threads)
-    torch.manual_seed(integer_seed(seed, "fit"))
+    checkpoint = folder / CHECKPOINT
+    course = Course.load(checkpoint) if resume and checkpoint.exists() else Course()
     batches = Batches(*_tensors(train, scaling), batch_size=config.batch_size, seed=integer_seed(seed, "batches"))
-    held_out = Batches(*_tensors(validation, scaling), batch_size=validation.labels.size, seed=0)
+    held_out = Batches(*_tensors(validation, scaling), batch_size=VALIDATION_BATCHES * config.batch_size)
     stages: tuple[Stage, ...] = ("joint",) if config.head == "joint" else ("autoencoder", "head")
-    history: list[dict[str, float]] = []
-    for stage in stages:
-        steps = len(batches) * config.epochs
-        task = AutoencoderTask(network, torch.tensor(reference), config, steps=steps, stage=stage)
-        _run_trainer(task, batches, held_out, folder=folder, progress=progress)
-        history += task.history
-    return Fitted(network.cpu().eval(), history)
+    if course.network:
+        network.load_state_dict(course.network)
+    while course.stage < len(stages):
+        batches.epoch = course.stage * config.epochs + course.epoch
+        task = _Fit(
+            network, torch.tensor(reference), config, stage=stages[course.stage], course=course, batches=batches,
+            held_out=held_out, seed=integer_seed(seed, "fit"), checkpoint=checkpoint,
+        )  # fmt: skip
+        _run_trainer(task, folder=folder, progress=progress)
+    return Fitted(network.cpu().eval().requires_grad_(), course.history, tuple(course.stopped))
 
 
-def _run_trainer(task: AutoencoderTask, batches: Batches, held_out: Batches, *, folder: Path, progress: bool) -> None:
+def _run_trainer(task: _Fit, *, folder: Path, progress: bool) -> None:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # Lightning sets itself to INFO on import
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
         trainer = lightning.Trainer(
-            accelerator="auto", devices=1, max_epochs=task.config.epochs, deterministic=True, logger=False,
+            accelerator="auto", devices=1, max_epochs=task.config.epochs - task.course.epoch, deterministic=True,
+            precision="bf16-mixed" if task.config.precision == "bf16" else "32-true", logger=False,
             enable_checkpointing=False, enable_model_summary=False, enable_progress_bar=progress,
-            callbacks=[TQDMProgressBar(refresh_rate=20)] if progress else [], default_root_dir=folder,
-            num_sanity_val_steps=0,
+            callbacks=[TQDMProgressBar(refresh_rate=1)] if progress else [], default_root_dir=folder,
+            num_sanity_val_steps=0 if task.course.epoch else -1,
         )  # fmt: skip
-        trainer.fit(task, batches, held_out)
+        try:
+            trainer.fit(task, task.batches, task.held_out)
+        except torch.OutOfMemoryError as error:
+            raise PlatformError(
+                "the memory of the GPU is too small for a training step",
+                where=f"epoch {task.course.epoch + 1}, batches of {task.batches.batch_size}", got=str(error),
+                hint=f"try --set training.batch_size={max(2, task.batches.batch_size // 2)}",
+            ) from error  # fmt: skip
 
 
-def _tensors(sample: Sample, scaling: Scaling) -> tuple[Tensor, Tensor]:
-    return torch.tensor(scaling.apply(sample.features)), torch.tensor(sample.labels)
+def _tensors(sample: Sample, scaling: Scaling) -> tuple[Tensor, ...]:
+    return torch.from_numpy(scaling.apply(sample.features)), torch.from_numpy(sample.labels)
+
+
+def determinism_flags() -> dict[str, str | int | bool]:
+    """Tell what bits depend on beside seeds: two fits with the same flags on the same machine are equal.
+
+    Returns
+    -------
+    dict
+        As it is in this process now; to be asked right after a fit.
+    """
+    return {
+        "torch": torch.__version__,
+        "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "float32_matmul_precision": torch.get_float32_matmul_precision(),
+    }

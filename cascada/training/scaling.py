@@ -46,6 +46,30 @@ def fit_scaling(features: NDArray[np.float32], names: tuple[str, ...]) -> Scalin
             )
     scale = wide.std(axis=0)
     for name, value in zip(names, scale, strict=True):
-        if value == 0.0:
+        if np.float32(value) == 0.0:
             raise InvalidDataError(f"feature {name!r} is constant", hint="leave it out of `features`")
     return Scaling(mean=tuple(wide.mean(axis=0).tolist()), scale=tuple(scale.tolist()))
+
+
+def check_scaled(scaled: NDArray[np.float32], names: tuple[str, ...], *, partition: str) -> None:
+    """Check that standardised features can be computed with.
+
+    Parameters
+    ----------
+    scaled
+        Shape (n, features).
+    names, partition
+        For messages.
+
+    Raises
+    ------
+    InvalidDataError
+        If one is not finite: standardisation is in float32, whose largest value is 3.4e38.
+    """
+    for name, bad in zip(names, (~np.isfinite(scaled)).sum(axis=0), strict=True):
+        if bad:
+            raise InvalidDataError(
+                f"feature {name!r} is not finite after standardisation", where=f"the {partition} partition",
+                expected="finite values below 3.4e38", got=f"{bad} of {scaled.shape[0]} showers are not",
+                hint="take its logarithm, or check its unit",
+            )  # fmt: skip

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from toys import toy
 
 import models
 from cascada.config import DeepAutoencoder, Training
-from cascada.errors import InvalidDataError
+from cascada.errors import InvalidDataError, PlatformError
 from cascada.training.batches import Batches
 from cascada.training.dataset import Sample
-from cascada.training.fit import AutoencoderTask, Fitted, fit
+from cascada.training.fit import AutoencoderTask, Fitted, determinism_flags, fit
 from cascada.training.scaling import fit_scaling
 
 NAMES = ("a", "b", "c")
@@ -24,26 +27,25 @@ SPEC = DeepAutoencoder(kind="deep", hidden=(16,), latent=2, head_hidden=16)
 CONFIG = Training(epochs=6, batch_size=64, learning_rate=0.02, threads=1)
 
 
-def toy(rows: int, *, seed: int) -> Sample:
-    """Three unit Gaussians, 6 * sqrt(2) apart, on three axes with units of their own."""
-    labels = np.arange(rows) % 3
-    features = 6.0 * np.eye(3)[labels] + np.random.default_rng(seed).standard_normal((rows, 3))
-    return Sample((features * [1.0, 100.0, 0.01] + [0.0, 5e3, 2.0]).astype(np.float32), labels, np.arange(rows))
-
-
-def fit_toy(folder: Path, *, seed: int = 1, config: Training = CONFIG, reference: tuple[bool, ...] = NORMAL) -> Fitted:
+def fit_toy(
+    folder: Path, *, seed: int = 1, config: Training = CONFIG, built: nn.Module | None = None, resume: bool = False
+) -> Fitted:
     train = toy(700, seed=1)
-    torch.manual_seed(3)
     return fit(
-        models.build(SPEC, features=3, reference=NORMAL), train, toy(150, seed=2),
-        scaling=fit_scaling(train.features, NAMES),
-        reference=reference, config=config, seed=seed, folder=folder, progress=False,
+        built or network(), train, toy(150, seed=2), scaling=fit_scaling(train.features, NAMES), reference=NORMAL,
+        config=config, seed=seed, folder=folder, progress=False, resume=resume,
     )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory: pytest.TempPathFactory) -> Fitted:
     return fit_toy(tmp_path_factory.mktemp("fit"))
+
+
+def same(one: nn.Module, other: nn.Module) -> bool:
+    """Whether weights are equal bit by bit."""
+    weights = other.state_dict()
+    return all(torch.equal(weights[name], value) for name, value in one.state_dict().items())
 
 
 def predict(fitted: Fitted, sample: Sample) -> tuple[Tensor, Tensor]:
@@ -85,21 +87,22 @@ def test_train_losses_are_means_over_the_batches(tmp_path: Path) -> None:
 
 def test_a_fit_repeats_bit_by_bit(fitted: Fitted, tmp_path: Path) -> None:
     again, other = fit_toy(tmp_path), fit_toy(tmp_path, seed=2)
-    weights = fitted.network.state_dict()
-    assert all(torch.equal(weights[name], value) for name, value in again.network.state_dict().items())
     assert again.history == fitted.history
-    assert not all(torch.equal(weights[name], value) for name, value in other.network.state_dict().items())
+    assert same(again.network, fitted.network)
+    assert not same(other.network, fitted.network)
+
+
+def test_random_numbers_of_a_fit_come_from_its_seed_alone(tmp_path: Path) -> None:
+    one, other = noisy(), noisy()
+    first = fit_toy(tmp_path / "one", built=one)
+    torch.manual_seed(99)
+    again = fit_toy(tmp_path / "other", built=other)
+    assert again.history == first.history
 
 
 def test_the_network_comes_back_ready_to_predict(fitted: Fitted) -> None:
     assert not fitted.network.training
     assert all(parameter.device.type == "cpu" for parameter in fitted.network.parameters())
-
-
-def test_a_loss_that_runs_away_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InvalidDataError, match="not finite") as caught:
-        fit_toy(tmp_path, config=CONFIG.model_copy(update={"learning_rate": 1e30}))
-    assert "learning_rate" in caught.value.hint
 
 
 def network() -> models.Autoencoder:
@@ -108,7 +111,7 @@ def network() -> models.Autoencoder:
 
 
 def task(built: nn.Module, weight: float = 1.0) -> AutoencoderTask:
-    return AutoencoderTask(built, torch.tensor(NORMAL), Training(reconstruction_weight=weight), steps=1)
+    return AutoencoderTask(built, torch.tensor(NORMAL), Training(reconstruction_weight=weight))
 
 
 def norm(part: nn.Module) -> float:
@@ -150,59 +153,145 @@ def test_the_loss_weighs_its_parts(weight: float) -> None:
     assert parts["loss"].item() == pytest.approx(expected.item())
 
 
-def test_scaling_standardises() -> None:
-    features = toy(300, seed=1).features
-    scaled = fit_scaling(features, NAMES).apply(features)
-    assert scaled.dtype == np.float32
-    assert scaled.mean(axis=0) == pytest.approx(np.zeros(3), abs=1e-4)
-    assert scaled.std(axis=0) == pytest.approx(np.ones(3), rel=1e-4)
+def changed(**training: Any) -> Training:
+    return CONFIG.model_copy(update=training)
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_a_feature_that_is_not_finite_is_refused_by_name(value: float) -> None:
-    features = toy(30, seed=1).features
-    features[17, 1] = value
-    with pytest.raises(InvalidDataError, match="'b' is not finite"):
-        fit_scaling(features, NAMES)
+NOISY = SPEC.model_copy(update={"dropout": 0.2})
 
 
-@pytest.mark.parametrize("value", [0.0, 0.1, 1e7])
-def test_a_constant_feature_is_refused_by_name(value: float) -> None:
-    features = toy(1001, seed=1).features
-    features[:, 2] = value
-    with pytest.raises(InvalidDataError, match="'c' is constant"):
-        fit_scaling(features, NAMES)
+def noisy() -> models.Autoencoder:
+    torch.manual_seed(3)
+    return models.build(NOISY, features=3, reference=NORMAL)
 
 
-@pytest.mark.parametrize(("rows", "size", "lengths"), [(10, 3, [3, 3, 3]), (9, 3, [3, 3, 3]), (4, 512, [4])])
-def test_an_epoch_takes_each_row_once_at_most(rows: int, size: int, lengths: list[int]) -> None:
-    batches = Batches(torch.arange(rows), batch_size=size, seed=1)
-    epoch = [rows for (rows,) in batches]
-    assert [len(batch) for batch in epoch] == lengths
-    assert len(batches) == len(lengths)
-    taken = torch.cat(epoch).tolist()
-    assert len(set(taken)) == len(taken) == sum(lengths)
-    assert set(taken) <= set(range(rows))
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_results_do_not_depend_on_the_size_of_the_groups(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, precision: str
+) -> None:
+    config = changed(precision=precision, epochs=2)
+    whole = fit_toy(tmp_path / "whole", config=config, built=noisy())
+    for rows in (1, 200):
+        monkeypatch.setattr("cascada.training.fit.Batches", partial(Batches, group_rows=rows))
+        parts = fit_toy(tmp_path / str(rows), config=config, built=noisy())
+        assert parts.history == whole.history
+        assert same(parts.network, whole.network)
 
 
-def test_batches_repeat_with_their_seed_and_differ_from_epoch_to_epoch() -> None:
-    def epochs(seed: int) -> list[list[int]]:
-        batches = Batches(torch.arange(64), batch_size=16, seed=seed)
-        return [torch.cat([rows for (rows,) in batches]).tolist() for _ in range(3)]
-
-    first = epochs(1)
-    assert first == epochs(1)
-    assert first != epochs(2)
-    assert first[0] != first[1] != first[2]
-    assert first[0] != sorted(first[0])
-
-
-def test_batches_keep_rows_of_several_tensors_together() -> None:
-    for x, label in Batches(torch.arange(20.0)[:, None], torch.arange(20), batch_size=6, seed=1):
-        assert torch.equal(x[:, 0].long(), label)
+def test_validation_losses_are_those_of_the_partition_in_one_batch(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("cascada.training.fit.VALIDATION_BATCHES", 1)  # 32 + 32 + ... + 22 showers
+    fitted = fit_toy(tmp_path, config=changed(batch_size=32, epochs=2))
+    scaling, held_out = fit_scaling(toy(700, seed=1).features, NAMES), toy(150, seed=2)
+    with torch.no_grad():
+        x, label = torch.tensor(scaling.apply(held_out.features)), torch.tensor(held_out.labels)
+        parts = task(fitted.network).losses(x, label)
+    for name, value in parts.items():
+        assert fitted.history[-1][f"validation_{name}"] == pytest.approx(float(value), rel=1e-5)
 
 
-def test_the_rows_left_out_change_from_epoch_to_epoch() -> None:
-    batches = Batches(torch.arange(10), batch_size=4, seed=1)
-    seen = {row for _ in range(20) for (rows,) in batches for row in rows.tolist()}
-    assert seen == set(range(10))
+def test_a_fit_in_bf16_learns_as_well_and_gives_float32(tmp_path: Path, fitted: Fitted) -> None:
+    half = fit_toy(tmp_path, config=changed(precision="bf16"))
+    assert {parameter.dtype for parameter in half.network.parameters()} == {torch.float32}
+    assert not same(half.network, fitted.network), "nothing was computed in bf16"
+    fresh = toy(900, seed=4)
+    assert (predict(half, fresh)[1].numpy() == fresh.labels).mean() > 0.95
+    assert half.history[-1]["validation_loss"] == pytest.approx(fitted.history[-1]["validation_loss"], rel=0.1)
+
+
+def test_in_two_steps_the_head_is_fitted_on_a_latent_space_that_stays(tmp_path: Path) -> None:
+    config = changed(head="two_step")
+    built = noisy()
+    seen: list[bool] = []
+    built.encoder.register_forward_hook(lambda part, _, __: seen.append(part.training))
+    first = {name: value.clone() for name, value in built.head.state_dict().items()}
+    whole = fit_toy(tmp_path, config=config, built=built)
+    assert len(whole.history) == 2 * CONFIG.epochs
+    # 10 batches of 700 showers and one group of validation an epoch, and one validation before a stage
+    steps, stage = 10, CONFIG.epochs * 11 + 1
+    assert len(seen) == 2 * stage
+    assert sum(seen[:stage]) == CONFIG.epochs * steps
+    assert not any(seen[stage:]), "denoising and dropout would blur the latent space"
+    assert all(parameter.requires_grad for parameter in whole.network.parameters())
+    assert not any(torch.equal(first[name], value) for name, value in whole.network.head.state_dict().items())
+    reconstruction = [row["validation_reconstruction"] for row in whole.history]
+    assert reconstruction[CONFIG.epochs :] == [reconstruction[CONFIG.epochs - 1]] * CONFIG.epochs
+    assert len({row["validation_cross_entropy"] for row in whole.history[CONFIG.epochs :]}) == CONFIG.epochs
+    fresh = toy(900, seed=4)
+    assert (predict(whole, fresh)[1].numpy() == fresh.labels).mean() > 0.9
+
+
+class Unsteady(models.Autoencoder):
+    """A network whose weights are spoilt when so many shares of a fit are done."""
+
+    def __init__(self, spoilt: dict[float, float]) -> None:
+        super().__init__()
+        self.inner, self.spoilt, self.head = network(), spoilt, nn.Identity()
+
+    def forward(self, x: Tensor) -> models.Pass:  # type: ignore[override]
+        said: models.Pass = self.inner(x)
+        return said
+
+    def set_progress(self, share: float) -> None:
+        with torch.no_grad():
+            for parameter in self.inner.parameters():
+                parameter.mul_(self.spoilt.get(round(share, 3), 1.0))
+
+
+@pytest.mark.parametrize("factor", [math.nan, math.inf, 1e3])
+def test_when_the_loss_runs_away_the_best_epoch_before_is_what_a_fit_gives(tmp_path: Path, factor: float) -> None:
+    fitted = fit_toy(tmp_path / "long", built=Unsteady({0.5: factor}))
+    assert fitted.stopped == ("the loss ran away in epoch 4; the weights of epoch 3 are kept",)
+    assert len(fitted.history) == 4
+    assert all(bool(torch.isfinite(value).all()) for value in fitted.network.state_dict().values())
+    fresh = toy(900, seed=4)
+    assert (predict(fitted, fresh)[1].numpy() == fresh.labels).mean() > 0.9
+
+
+def test_a_loss_that_runs_away_at_once_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InvalidDataError, match="ran away") as caught:
+        fit_toy(tmp_path, config=changed(learning_rate=1e30))
+    assert "learning_rate" in caught.value.hint
+
+
+def test_patience_ends_a_fit_and_its_best_epoch_is_kept(tmp_path: Path) -> None:
+    config = changed(epochs=10, patience=2, learning_rate=1e-6)
+    built = Unsteady({0.3: 1.5})
+    fitted = fit_toy(tmp_path, config=config, built=built)
+    losses = [row["validation_loss"] for row in fitted.history]
+    assert len(losses) == 5
+    assert fitted.stopped == ("the validation loss has not fallen for 2 epochs; the weights of epoch 3 are kept",)
+    with torch.no_grad():
+        scaling, held_out = fit_scaling(toy(700, seed=1).features, NAMES), toy(150, seed=2)
+        x, label = torch.tensor(scaling.apply(held_out.features)), torch.tensor(held_out.labels)
+        assert float(task(fitted.network).losses(x, label)["loss"]) == pytest.approx(losses[2], rel=1e-5)
+
+
+class Hungry(models.Autoencoder):
+    """A network that no GPU has the memory for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = network()
+
+    def forward(self, x: Tensor) -> models.Pass:  # type: ignore[override]
+        if self.training:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        said: models.Pass = self.inner(x)
+        return said
+
+
+def test_out_of_memory_names_a_batch_size_to_try(tmp_path: Path) -> None:
+    with pytest.raises(PlatformError, match="memory of the GPU is too small") as caught:
+        fit_toy(tmp_path, built=Hungry())
+    assert "training.batch_size=32" in caught.value.hint
+    assert "batches of 64" in caught.value.where
+    assert "2.00 GiB" in caught.value.got
+
+
+def test_flags_tell_what_the_bits_depend_on(fitted: Fitted) -> None:
+    flags = determinism_flags()
+    assert flags["threads"] == CONFIG.threads
+    assert flags["deterministic_algorithms"] is True
+    assert flags["torch"] == torch.__version__
