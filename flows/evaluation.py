@@ -23,6 +23,7 @@ from cascada.repro.seeds import generator
 from cascada.settings import load_settings
 from cascada.tracking import runs
 from cascada.training.dataset import Sample, observables, take_partition
+from cascada.training.traces import open_stations
 from flows.fitting import Trained
 from flows.ingest import Ingested
 from flows.policies import CACHED, RETRIED, by_content
@@ -39,10 +40,12 @@ class Evaluated(BaseModel):
 
 def predict_test(bundle: Bundle, ingested: Ingested) -> tuple[Predictions, Sample]:
     """Let a bundle predict the test partition of a split; classes are those of the bundle."""
-    frame, manifest = read_showers(ingested.snapshot, load_settings().root), read_split(ingested.split)
+    root, spec = load_settings().root, bundle.spec
+    frame, manifest = read_showers(ingested.snapshot, root), read_split(ingested.split)
     rows = frame.filter(manifest["partition"] == "test")
-    sample = take_partition(frame, manifest, "test", features=bundle.spec.features, classes=bundle.spec.classes)
-    return bundle.predict(observables(rows, bundle.spec.features)), sample
+    stations = open_stations(ingested.snapshot, spec.stations, root)
+    sample = take_partition(frame, manifest, "test", features=spec.features, classes=spec.classes, stations=stations)
+    return bundle.predict(observables(rows, spec.features), sample.stations), sample
 
 
 @task(cache_key_fn=by_content("experiment", "ingested", "trained"), **CACHED, **RETRIED)

@@ -60,6 +60,21 @@ def xmax_residual(shower: Observables) -> Floats:
     return (shower["xmax_g_cm2"] - mean_proton_xmax(shower)) / 100.0
 
 
+def lg_energy_reco(event: Observables) -> Floats:
+    """lg(reconstructed energy / 10 EeV)."""
+    return np.log10(event["energy_reco_eev"] / 10.0)
+
+
+def sec_zenith_reco(event: Observables) -> Floats:
+    """sec(reconstructed zenith) - 1, in vertical atmospheres."""
+    return 1.0 / np.cos(np.radians(event["zenith_reco_deg"])) - 1.0
+
+
+def lg_s38(event: Observables) -> Floats:
+    """lg(S38 / VEM)."""
+    return np.log10(event["s38_vem"])
+
+
 @dataclass(frozen=True)
 class Feature:
     """A feature and the columns of the shower table that it is computed from."""
@@ -74,6 +89,9 @@ FEATURES = {
     "muon_residual": Feature(muon_residual, ("energy_eev", "zenith_deg", "n_mu")),
     "em_residual": Feature(em_residual, ("energy_eev", "zenith_deg", "n_em")),
     "xmax_residual": Feature(xmax_residual, ("energy_eev", "xmax_g_cm2")),
+    "lg_energy_reco": Feature(lg_energy_reco, ("energy_reco_eev",)),
+    "sec_zenith_reco": Feature(sec_zenith_reco, ("zenith_reco_deg",)),
+    "lg_s38": Feature(lg_s38, ("s38_vem",)),
 }
 
 

@@ -169,5 +169,5 @@ def _run_trainer(task: AutoencoderTask, batches: Batches, held_out: Batches, *, 
         trainer.fit(task, batches, held_out)
 
 
-def _tensors(sample: Sample, scaling: Scaling) -> tuple[Tensor, Tensor]:
-    return torch.tensor(scaling.apply(sample.features)), torch.tensor(sample.labels)
+def _tensors(sample: Sample, scaling: Scaling) -> tuple[Tensor, ...]:
+    return (*(torch.from_numpy(values) for values in sample.standardised(scaling)), torch.tensor(sample.labels))
