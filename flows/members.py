@@ -22,8 +22,7 @@ from cascada.training.scaling import Scaling, fit_scaling
 from models.autoencoder import Pass
 from models.scores import DensityScore, ReconstructionScore, points
 
-
-ASKED = 16_384
+ASK_ROWS = 16_384
 """Showers that a network is asked about at a time: what it keeps of traces in between fills memory."""
 
 
@@ -91,8 +90,8 @@ def permute_labels(sample: Sample, rng: np.random.Generator) -> Sample:
 
 
 def ask(network: torch.nn.Module, scaling: Scaling, sample: Sample) -> Pass:
-    """Let a fitted network answer for a sample, without gradients, `ASKED` showers at a time."""
-    inputs = [torch.from_numpy(values).split(ASKED) for values in sample.standardised(scaling)]
+    """Let a fitted network answer for a sample, without gradients, `ASK_ROWS` showers at a time."""
+    inputs = [torch.split(torch.from_numpy(values), ASK_ROWS) for values in sample.standardised(scaling)]
     with torch.no_grad():
         said = [network(*part) for part in zip(*inputs, strict=True)]
     return Pass(*(torch.cat(answers) for answers in zip(*said, strict=True)))

@@ -91,9 +91,7 @@ def station_array(rows: StationRows, zenith_deg: Floats, shape: StationShape) ->
     kept = place < shape.stations
     order, at = order[kept], (event[kept], place[kept])
     array = np.zeros((zenith_deg.size, shape.stations, shape.width), np.float32)
-    late = rows.time_ns[order] - front_time_ns(
-        rows.distance_m[order], rows.plane_azimuth_deg[order], zenith_deg[at[0]]
-    )
+    late = rows.time_ns[order] - front_time_ns(rows.distance_m[order], rows.plane_azimuth_deg[order], zenith_deg[at[0]])
     array[(*at, 0)], array[(*at, 1)] = rows.distance_m[order], rows.plane_azimuth_deg[order]
     array[(*at, 2)] = _around_median(late, at, array.shape[:2])
     array[(*at, slice(len(PLACE), None))] = rows.trace_vem[order]

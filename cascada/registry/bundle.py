@@ -27,7 +27,7 @@ SPEC, GRAPH, WEIGHTS, REFERENCE = "bundle.json", "model.onnx", "weights.safetens
 INPUTS = ("features", "stations")
 """Inputs of a graph; models of traces alone have the second."""
 
-ASKED = 16_384
+ASK_ROWS = 16_384
 """Showers that a graph is run on at a time: what it keeps of traces in between fills memory."""
 
 
@@ -101,8 +101,10 @@ class Graph:
 
     def run(self, *inputs: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Compute probabilities (n, classes) and anomaly scores (n,) of the `INPUTS` of n showers, in their order."""
-        starts = range(0, max(len(inputs[0]), 1), ASKED)
-        parts = [self._run({name: x[a : a + ASKED] for name, x in zip(INPUTS, inputs, strict=False)}) for a in starts]
+        starts = range(0, max(len(inputs[0]), 1), ASK_ROWS)
+        parts = [
+            self._run({name: x[a : a + ASK_ROWS] for name, x in zip(INPUTS, inputs, strict=False)}) for a in starts
+        ]
         probabilities, score = (np.concatenate(part).astype(np.float64) for part in zip(*parts, strict=True))
         return probabilities, score
 

@@ -94,7 +94,8 @@ def _export_graph(module: nn.Module, examples: Sequence[Tensor], path: Path) -> 
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             module, tuple(examples), dynamo=True, verbose=False, input_names=INPUTS[: len(examples)],
-            output_names=["probabilities", "anomaly_score"], dynamic_shapes=[{0: torch.export.Dim("n")}] * len(examples),
+            output_names=["probabilities", "anomaly_score"],
+            dynamic_shapes=[{0: torch.export.Dim("n")}] * len(examples),
         )  # fmt: skip
     if program is None:
         raise ArtifactError("torch exported no ONNX graph", where=str(path))

@@ -21,7 +21,7 @@ from torch import nn
 from cascada.config import DeepAutoencoder, SimulatorSource
 from cascada.data.sources.simulator import simulate
 from cascada.errors import ArtifactError
-from cascada.physics.observables import FEATURES, feature_matrix
+from cascada.physics.observables import feature_matrix
 from cascada.registry.bundle import GRAPH, REFERENCE, SPEC, WEIGHTS, Bundle, Lineage
 from cascada.registry.export import Member, write_bundle
 from cascada.training.scaling import fit_scaling
@@ -29,7 +29,7 @@ from models import build
 from models.scores import ReconstructionScore
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-NAMES = tuple(FEATURES)
+NAMES = ("lg_energy", "sec_zenith", "muon_residual", "em_residual", "xmax_residual")
 CLASSES = ("photon", "p", "He", "N", "Fe")
 MODEL = DeepAutoencoder(kind="deep", hidden=(8,), latent=2)
 LINEAGE = Lineage(
@@ -52,7 +52,7 @@ def export(folder: Path) -> Bundle:
     features = feature_matrix(observables(999, seed=2), NAMES)
     return write_bundle(
         [Member(network(), ReconstructionScore())], scaling=fit_scaling(features, NAMES), temperature=2.0,
-        calibration=features, classes=CLASSES, reference=CLASSES[1:],
+        calibration=(features,), classes=CLASSES, reference=CLASSES[1:],
         features=NAMES, model=MODEL.model_dump(mode="json"), lineage=LINEAGE, folder=folder,
     )  # fmt: skip
 
