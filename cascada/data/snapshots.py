@@ -69,7 +69,7 @@ class SnapshotRef(BaseModel):
     schema_version: int
     columns: tuple[str, ...]
     tables: tuple[str, ...] = ()
-    table_sha256: dict[str, str] = Field(default_factory=dict)
+    table_sha256: dict[str, str] = Field(default_factory=dict, exclude_if=lambda tables: not tables)
     rows_in: int
     rows_kept: int
     rows_quarantined: int
