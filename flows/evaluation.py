@@ -26,6 +26,7 @@ from cascada.repro.seeds import generator
 from cascada.settings import load_settings
 from cascada.tracking import runs
 from cascada.training.dataset import Sample, observables, take_partition
+from cascada.training.traces import open_stations
 from flows.fitting import Trained
 from flows.ingest import Ingested
 from flows.policies import CACHED, RETRIED, by_content
@@ -44,11 +45,15 @@ class Evaluated(BaseModel):
 
 def predict_test(bundle: Bundle, ingested: Ingested) -> tuple[Predictions, Truth]:
     """Let a bundle predict the test partition of a split; classes are those of the bundle."""
-    frame, manifest = read_showers(ingested.snapshot, load_settings().root), read_split(ingested.split)
+    root, spec = load_settings().root, bundle.spec
+    frame, manifest = read_showers(ingested.snapshot, root), read_split(ingested.split)
     rows = frame.filter(manifest["partition"] == "test")
     snapshot = ingested.snapshot
     told = pl.read_parquet(snapshot.path / "truth.parquet") if "truth" in snapshot.tables else None
-    return bundle.predict(observables(rows, bundle.spec.features)), take_truth(rows, bundle.spec.classes, told)
+    stations = open_stations(snapshot, spec.stations, root)
+    sample = take_partition(frame, manifest, "test", features=spec.features, classes=spec.classes, stations=stations)
+    said = bundle.predict(observables(rows, spec.features), sample.stations)
+    return said, take_truth(rows, spec.classes, told)
 
 
 def take_sides(bundle: Bundle, ingested: Ingested) -> tuple[Sample, Sample]:

@@ -22,6 +22,7 @@ from cascada.repro.fingerprint import json_sha256, source_sha256
 from cascada.settings import load_settings
 from cascada.tracking import runs
 from cascada.training.dataset import take_partition
+from cascada.training.traces import open_stations, shape_of
 from flows.ingest import Ingested
 from flows.policies import CACHED, PACKAGES, by_content
 
@@ -120,10 +121,12 @@ def _fit_and_log(
     from cascada.training.fit import determinism_flags
     from flows.members import fit_model, of_classes
 
-    frame, manifest = read_showers(ingested.snapshot, load_settings().root), read_split(ingested.split)
+    root, shape = load_settings().root, shape_of(experiment.model)
+    frame, manifest = read_showers(ingested.snapshot, root), read_split(ingested.split)
+    stations = open_stations(ingested.snapshot, shape, root)
     classes = class_order(set(ingested.snapshot.rows_per_primary))
     train, validation, calibration = (
-        take_partition(frame, manifest, name, features=experiment.features, classes=classes)
+        take_partition(frame, manifest, name, features=experiment.features, classes=classes, stations=stations)
         for name in ("train", "validation", "calibration")
     )
     fitted = fit_model(
@@ -133,7 +136,7 @@ def _fit_and_log(
     normal = tuple(name in experiment.reference for name in classes)
     bundle = write_bundle(
         fitted.members, scaling=fitted.scaling, temperature=fitted.temperature,
-        calibration=of_classes(calibration, normal).features, classes=classes,
+        calibration=of_classes(calibration, normal).inputs, stations=shape, classes=classes,
         reference=tuple(n for n in classes if n in experiment.reference), features=experiment.features,
         model=experiment.model_dump(mode="json", include={"model", "anomaly"}), lineage=lineage,
         folder=scratch / "bundle",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from models.autoencoder import Pass
 from models.scores import DensityScore, ReconstructionScore, points
 
 ASK_ROWS = 16_384
+"""Showers that a network is asked about at a time: what it keeps of traces in between fills memory."""
 
 
 @dataclass(frozen=True)
@@ -126,20 +127,19 @@ def _check_classes(train: Sample, validation: Sample, reference: Sample, classes
 
 def of_classes(sample: Sample, chosen: tuple[bool, ...]) -> Sample:
     """Take the showers of the chosen classes."""
-    rows = np.asarray(chosen)[sample.labels]
-    return Sample(sample.features[rows], sample.labels[rows], sample.groups[rows])
+    return sample.take(np.asarray(chosen)[sample.labels])
 
 
 def permute_labels(sample: Sample, rng: np.random.Generator) -> Sample:
     """Permute the labels among the showers: nothing is left to learn."""
-    return Sample(sample.features, rng.permutation(sample.labels), sample.groups)
+    return replace(sample, labels=rng.permutation(sample.labels))
 
 
 def ask(network: torch.nn.Module, scaling: Scaling, sample: Sample) -> Pass:
-    """Let a fitted network answer for a sample, part by part, without gradients."""
-    parts = torch.split(torch.from_numpy(scaling.apply(sample.features)), ASK_ROWS)
+    """Let a fitted network answer for a sample, without gradients, `ASK_ROWS` showers at a time."""
+    inputs = [torch.split(torch.from_numpy(values), ASK_ROWS) for values in sample.standardised(scaling)]
     with torch.no_grad():
-        said = [network(part) for part in parts]
+        said = [network(*part) for part in zip(*inputs, strict=True)]
     return Pass(*(torch.cat(answers) for answers in zip(*said, strict=True)))
 
 

@@ -9,11 +9,13 @@ from cascada.config import (
     Model,
     PerClassAutoencoders,
     SimpleAutoencoder,
+    TraceAutoencoder,
 )
 from models.autoencoder import Autoencoder, Pass
 from models.deep import DeepAutoencoderNetwork
 from models.per_class import PerClassAutoencodersNetwork
 from models.simple import SimpleAutoencoderNetwork
+from models.trace import TraceAutoencoderNetwork
 from models.variational import VariationalAutoencoderNetwork
 
 __all__ = ["Autoencoder", "Pass", "build"]
@@ -35,4 +37,6 @@ def build(spec: Model, *, features: int, reference: Sequence[bool]) -> Autoencod
         return SimpleAutoencoderNetwork(spec, features=features, classes=len(reference))
     if isinstance(spec, DeepAutoencoder):
         return DeepAutoencoderNetwork(spec, features=features, classes=len(reference))
+    if isinstance(spec, TraceAutoencoder):
+        return TraceAutoencoderNetwork(spec, features=features, classes=len(reference))
     return VariationalAutoencoderNetwork(spec, features=features, classes=len(reference))

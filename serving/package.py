@@ -19,6 +19,7 @@ _ROOT = Path(__file__).resolve().parents[1]
 _SOURCES = (
     "cascada/__init__.py", "cascada/errors.py",
     "cascada/physics/__init__.py", "cascada/physics/columns.py", "cascada/physics/primaries.py",
+    "cascada/physics/array.py", "cascada/physics/footprint.py",
     "cascada/physics/ground.py", "cascada/physics/observables/__init__.py",
     "cascada/physics/observables/feature.py", "cascada/physics/observables/features.py",
     "cascada/physics/observables/showers.py", "cascada/physics/observables/events.py",
@@ -26,7 +27,7 @@ _SOURCES = (
     "cascada/repro/__init__.py", "cascada/repro/fingerprint.py",
     "cascada/evaluation/__init__.py", "cascada/evaluation/predictions.py",
     "cascada/registry/__init__.py", "cascada/registry/bundle.py",
-    "serving/__init__.py", "serving/schemas.py", "serving/service.py",
+    "serving/__init__.py", "serving/inputs.py", "serving/schemas.py", "serving/service.py",
 )  # fmt: skip
 _BENTOFILE = {
     "service": "serving.service:PrimaryService",

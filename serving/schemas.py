@@ -2,40 +2,66 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from cascada.physics.columns import COLUMNS
+from cascada.physics.columns import COLUMNS, OBSERVABLES
+
+_EXAMPLES = {
+    "energy_eev": 10.0, "zenith_deg": 38.0, "n_mu": 5.5e7, "n_em": 3.1e10, "xmax_g_cm2": 750.0,
+    "energy_reco_eev": 10.0, "zenith_reco_deg": 38.0, "s38_vem": 48.0,
+}  # fmt: skip
+
+Vem = Annotated[float, Field(allow_inf_nan=False, le=1e6)]
 
 
-def _observable(name: str, example: float, *, optional: bool = False) -> Any:
+class Station(BaseModel):
+    """One station of an event."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    distance_m: float = Field(description="distance from the fitted axis, m", gt=0.0, le=1e5, examples=[1050.0])
+    plane_azimuth_deg: float = Field(
+        description="azimuth around the fitted axis in the shower plane, 0 where the shower comes from, deg",
+        ge=-360.0, le=360.0, examples=[120.0],
+    )  # fmt: skip
+    time_ns: float = Field(
+        description="start of the trace; from when does not matter, as long as it is the same in an event, ns",
+        ge=-1e9, le=1e9, examples=[1234.0],
+    )  # fmt: skip
+    signal_vem: float = Field(description="whole signal, VEM", gt=0.0, le=1e6, examples=[38.0])
+    trace_vem: list[Vem] = Field(
+        description="signal per bin of 25 ns from the start of the trace, VEM; below zero counts as nothing",
+        min_length=1, max_length=10_000, examples=[[0.4, 2.1, 1.3]],
+    )  # fmt: skip
+
+
+def _observable(name: str) -> Any:
     column = COLUMNS[name]
     text = f"{column.description}, {column.unit}" if column.unit != "1" else column.description
     return Field(
-        None if optional else ...,
-        description=text,
-        examples=[example],
-        ge=column.minimum,
-        le=column.maximum,
-        allow_inf_nan=False,
-    )
+        None, description=text, examples=[_EXAMPLES[name]] if name in _EXAMPLES else None, ge=column.minimum,
+        le=column.maximum, allow_inf_nan=False,
+    )  # fmt: skip
 
 
-class ShowerEvent(BaseModel):
-    """One shower, by its observables."""
+_FIELDS: dict[str, Any] = {name: (float | None, _observable(name)) for name in OBSERVABLES}
+_Observables: Any = create_model("_Observables", **_FIELDS)
+
+
+class ShowerEvent(_Observables):  # the table of columns says which fields there are
+    """One shower or event, by observables of the shower table; each model needs some of them and says which."""
 
     model_config = ConfigDict(extra="forbid")
 
-    energy_eev: float = _observable("energy_eev", 10.0)
-    zenith_deg: float = _observable("zenith_deg", 38.0)
-    n_mu: float = _observable("n_mu", 5.5e7)
-    n_em: float = _observable("n_em", 3.1e10)
-    xmax_g_cm2: float | None = _observable("xmax_g_cm2", 750.0, optional=True)
+    stations: list[Station] | None = Field(
+        None, description="triggered stations, for models of traces", min_length=1, max_length=2000
+    )
 
 
 class EventPrediction(BaseModel):
-    """The answer for one shower."""
+    """The answer for one shower or event."""
 
     primary: str = Field(description="most likely primary")
     probabilities: dict[str, float] = Field(description="per primary; they sum to one")

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 import bentoml
-import numpy as np
-from bentoml.exceptions import InvalidArgument
-from numpy.typing import NDArray
 from pydantic import Field
 
 from cascada.evaluation.predictions import Predictions
+from cascada.physics.footprint import ZENITH
 from cascada.registry.bundle import Bundle
+from serving.inputs import columns_of, stations_of
 from serving.schemas import EventPrediction, ModelIdentity, PredictionResponse, ShowerEvent
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -32,15 +31,10 @@ class PrimaryService:
     @bentoml.api(route="/predict")  # type: ignore[untyped-decorator]
     def predict(self, events: Events) -> PredictionResponse:
         """Predict the primary, the anomaly score and its p-value of each event."""
-        answer = self._bundle.predict(self._observables(events))
+        observables, shape = columns_of(events, self._bundle.columns), self._bundle.spec.stations
+        stations = None if shape is None else stations_of(events, observables[ZENITH], shape)
+        answer = self._bundle.predict(observables, stations)
         return PredictionResponse(predictions=self._per_event(answer), model=self._identity)
-
-    def _observables(self, events: list[ShowerEvent]) -> dict[str, NDArray[np.float64]]:
-        for name in self._bundle.columns:
-            lacking = [i for i, event in enumerate(events) if getattr(event, name) is None]
-            if lacking:
-                raise InvalidArgument(f"this model needs {name!r}; event {lacking[0]} has none")
-        return {name: np.array([getattr(event, name) for event in events], np.float64) for name in self._bundle.columns}
 
     def _per_event(self, answer: Predictions) -> list[EventPrediction]:
         classes = self._bundle.spec.classes

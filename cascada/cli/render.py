@@ -76,11 +76,11 @@ def show_evaluation(evaluation: Evaluation) -> None:
     show_table("Confusion (row true, column predicted)", ("", *(f">{name}" for name in evaluation.classes)), named)
 
 
-def show_prediction(event: Mapping[str, float], prediction: Mapping[str, Any], model: Mapping[str, Any]) -> None:
+def show_prediction(event: Mapping[str, Any], prediction: Mapping[str, Any], model: Mapping[str, Any]) -> None:
     """Print one prediction with its lineage."""
     shares = ", ".join(f"{name} {share:.3f}" for name, share in prediction["probabilities"].items())
     facts = {
-        "event": ", ".join(f"{name} {value:.4g}" for name, value in event.items()),
+        "event": ", ".join(_brief(name, value) for name, value in event.items() if value is not None),
         "primary": f"{prediction['primary']}  ({shares})",
         "anomaly": f"score {prediction['anomaly_score']:.4g}, p-value {prediction['p_value']:.4g} against hadrons",
         "answered by": f"{model['name']} version {model['version']}, run {model['run_id']}",
@@ -88,6 +88,10 @@ def show_prediction(event: Mapping[str, float], prediction: Mapping[str, Any], m
         "commit": model["git_commit"],
     }
     show_facts("Prediction", facts)
+
+
+def _brief(name: str, value: Any) -> str:
+    return f"{len(value)} {name}" if isinstance(value, list) else f"{name} {value:.4g}"
 
 
 def pages(outcome: Outcome, settings: Settings) -> dict[str, str]:

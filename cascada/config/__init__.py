@@ -9,6 +9,7 @@ from cascada.config.models import (
     Model,
     PerClassAutoencoders,
     SimpleAutoencoder,
+    TraceAutoencoder,
     VariationalAutoencoder,
 )
 from cascada.config.reading import read_yaml, validate_section
@@ -61,6 +62,7 @@ __all__ = [
     "Source",
     "Split",
     "TextSource",
+    "TraceAutoencoder",
     "Training",
     "VariationalAutoencoder",
     "load_experiment",

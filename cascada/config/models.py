@@ -53,8 +53,25 @@ class PerClassAutoencoders(Section):
     latent: Width = 2
 
 
+class TraceAutoencoder(Section):
+    """An autoencoder over the traces of an event's stations beside its features (`models.trace`)."""
+
+    kind: Literal["trace"]
+    stations: int = Field(8, ge=3, le=37, description="hottest stations of an event that are kept")
+    bins: int = Field(60, ge=16, le=768, description="bins of 25 ns that are kept of each trace, from its start")
+    channels: tuple[Width, ...] = Field(
+        (8, 16), min_length=1, max_length=4, description="of the convolutions, each of which halves the bins"
+    )
+    kernel: int = Field(7, ge=3, le=31, description="bins that a convolution sees at a time")
+    station_width: Width = Field(32, description="numbers that a station is summarised in")
+    hidden: tuple[Width, ...] = Field((64,), min_length=1)
+    latent: Width = 4
+    head_hidden: Width = 64
+
+
 Model = Annotated[
-    SimpleAutoencoder | DeepAutoencoder | VariationalAutoencoder | PerClassAutoencoders, Field(discriminator="kind")
+    SimpleAutoencoder | DeepAutoencoder | VariationalAutoencoder | PerClassAutoencoders | TraceAutoencoder,
+    Field(discriminator="kind"),
 ]
 
 

@@ -16,7 +16,16 @@ from cascada.data.documents import croissant, describe_files
 from cascada.data.etl import Sieved, difference_running_sums, physics_of, reasons_of, sieve
 from cascada.data.repeats import repeated_rows
 from cascada.data.report import render_validation
-from cascada.data.snapshots import QUARANTINE, SHOWERS, SnapshotRef, digest_table, publish, staging, write_card
+from cascada.data.snapshots import (
+    QUARANTINE,
+    SHOWERS,
+    SnapshotRef,
+    digest_table,
+    further_table_sha256,
+    publish,
+    staging,
+    write_card,
+)
 from cascada.data.sources import read_source
 from cascada.data.sources.table import SourceTable
 from cascada.data.validation import Suite, ValidationReport, enforce, load_suite, validate
@@ -229,7 +238,9 @@ def _describe(intake: Intake, table: SourceTable, staged: Path, *, rows_in: int,
     return SnapshotRef(
         name=intake.name, path=intake.data / intake.name, content_sha256=digest.ordered,
         unordered_sha256=digest.unordered, schema_version=SCHEMA_VERSION, columns=tuple(columns),
-        tables=tuple(table.tables), rows_in=rows_in, rows_kept=digest.rows, rows_quarantined=rows_in - digest.rows,
+        tables=tuple(table.tables),
+        table_sha256={n: further_table_sha256(pl.scan_parquet(staged / f"{n}.parquet")) for n in table.tables},
+        rows_in=rows_in, rows_kept=digest.rows, rows_quarantined=rows_in - digest.rows,
         rows_per_primary=per_primary, reasons=reasons_of(pl.scan_parquet(staged / QUARANTINE)),
         origin=dict(table.origin), suites=(expectations.raw, expectations.training),
         valid=valid and table.origin.get("snapshot_valid") is not False,

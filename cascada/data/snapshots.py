@@ -12,11 +12,11 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from cascada.data.quality import CHUNK_ROWS
 from cascada.errors import ArtifactError, SourceError
@@ -24,6 +24,9 @@ from cascada.physics.columns import COLUMNS
 from cascada.repro.tables import TableDigest, hash_table
 
 logger = logging.getLogger(__name__)
+
+CHUNK_LISTS = 65_536
+"""Rows of a further table that are hashed at a time: they may hold lists, such as traces."""
 
 SHOWERS, QUARANTINE, CARD = "showers.parquet", "quarantine.parquet", "snapshot.json"
 
@@ -43,6 +46,8 @@ class SnapshotRef(BaseModel):
         Columns of the kept rows, in order.
     tables
         Names of further tables of the same showers, each in a file of its own.
+    table_sha256
+        Hash of every value of each of them.
     rows_in, rows_kept, rows_quarantined
         ``rows_in = rows_kept + rows_quarantined``.
     reasons
@@ -64,6 +69,7 @@ class SnapshotRef(BaseModel):
     schema_version: int
     columns: tuple[str, ...]
     tables: tuple[str, ...] = ()
+    table_sha256: dict[str, str] = Field(default_factory=dict, exclude_if=lambda tables: not tables)
     rows_in: int
     rows_kept: int
     rows_quarantined: int
@@ -82,10 +88,17 @@ class SnapshotRef(BaseModel):
 
 def digest_table(table: pl.LazyFrame | pl.DataFrame) -> TableDigest:
     """Hash all values of a table of canonical columns, chunk by chunk."""
-    frame = table.lazy()
-    units = {name: COLUMNS[name].unit for name in frame.collect_schema().names()}
-    chunks = frame.collect_batches(chunk_size=CHUNK_ROWS, maintain_order=True, engine="streaming")
-    return hash_table(chunks, units)
+    units = {name: COLUMNS[name].unit for name in table.lazy().collect_schema().names()}
+    return _digest(table.lazy(), units, CHUNK_ROWS)
+
+
+def further_table_sha256(table: pl.LazyFrame) -> str:
+    """Hash all values of a further table, in row order; its names carry the units."""
+    return _digest(table, {}, CHUNK_LISTS).ordered
+
+
+def _digest(frame: pl.LazyFrame, units: Mapping[str, str], rows: int) -> TableDigest:
+    return hash_table(frame.collect_batches(chunk_size=rows, maintain_order=True, engine="streaming"), units)
 
 
 def content_sha256(table: pl.LazyFrame | pl.DataFrame) -> str:

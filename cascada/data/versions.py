@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING
 import polars as pl
 import yaml
 
-from cascada.data.snapshots import CARD, SnapshotRef, is_intact, list_snapshots, open_snapshot, scan_showers
+from cascada.data.snapshots import (
+    CARD,
+    SnapshotRef,
+    further_table_sha256,
+    is_intact,
+    list_snapshots,
+    open_snapshot,
+    scan_showers,
+)
 from cascada.errors import ArtifactError, nearest
 
 if TYPE_CHECKING:
@@ -42,6 +50,28 @@ def read_showers(ref: SnapshotRef, root: Path) -> pl.DataFrame:
         If the snapshot cannot be had or its values differ from the reference.
     """
     return scan_showers(ensure(ref, root)).collect()
+
+
+def scan_table(ref: SnapshotRef, name: str, root: Path) -> pl.LazyFrame:
+    """Open a further table of a snapshot (one of ``ref.tables``) lazily and check its hash; see `read_showers`.
+
+    Raises
+    ------
+    ArtifactError
+        If the snapshot cannot be had, or the table's values differ from the reference.
+    """
+    frame = pl.scan_parquet(ensure(ref, root).path / f"{name}.parquet")
+    expected = ref.table_sha256.get(name, "no hash: the snapshot was taken by an earlier version")
+    try:
+        found = further_table_sha256(frame)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        found = str(error)
+    if found != expected:
+        raise ArtifactError(
+            f"the table {name!r} of a snapshot was altered", where=str(ref.path), expected=expected, got=found,
+            hint=_ANEW,
+        )  # fmt: skip
+    return frame
 
 
 def ensure(ref: SnapshotRef, root: Path) -> SnapshotRef:

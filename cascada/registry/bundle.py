@@ -18,10 +18,17 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from cascada.errors import ArtifactError, ConfigError
 from cascada.evaluation.predictions import Predictions, conformal_p_value
+from cascada.physics.footprint import ZENITH, StationShape
 from cascada.physics.observables import feature_matrix, required_columns
 from cascada.repro.fingerprint import file_sha256
 
 SPEC, GRAPH, WEIGHTS, REFERENCE = "bundle.json", "model.onnx", "weights.safetensors", "reference_scores.npy"
+
+INPUTS = ("features", "stations")
+"""Inputs of a graph; models of traces alone have the second."""
+
+ASK_ROWS = 16_384
+"""Showers that a graph is run on at a time: what it keeps of traces in between fills memory."""
 
 
 class Lineage(BaseModel):
@@ -51,6 +58,8 @@ class BundleSpec(BaseModel):
         Names in `cascada.physics.observables`, in the order of the graph's input.
     model, scaling, temperature
         Spec of the networks, standardisation and divisor of the logits, as they were fitted.
+    stations
+        What a model of traces sees of the stations of an event; None for the others.
     files
         SHA-256 of every other file.
     """
@@ -64,6 +73,7 @@ class BundleSpec(BaseModel):
     model: dict[str, Any]
     temperature: float
     scaling: dict[str, Any]
+    stations: StationShape | None = None
     lineage: Lineage
     files: dict[str, str]
 
@@ -78,7 +88,7 @@ class BundleSpec(BaseModel):
 
 
 class Graph:
-    """An ONNX graph from raw features to probabilities and anomaly scores, on one CPU thread."""
+    """An ONNX graph from raw inputs to probabilities and anomaly scores, on one CPU thread."""
 
     def __init__(self, path: Path) -> None:
         # ONNX Runtime calls home unless told not to before its first import; a Bento is also run without our settings.
@@ -89,10 +99,18 @@ class Graph:
         options.intra_op_num_threads = 1
         self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
-    def run(self, features: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Compute probabilities (n, classes) and anomaly scores (n,) of features (n, features)."""
-        probabilities, score = self._session.run(["probabilities", "anomaly_score"], {"features": features})
-        return np.asarray(probabilities, np.float64), np.asarray(score, np.float64)
+    def run(self, *inputs: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Compute probabilities (n, classes) and anomaly scores (n,) of the `INPUTS` of n showers, in their order."""
+        starts = range(0, max(len(inputs[0]), 1), ASK_ROWS)
+        parts = [
+            self._run({name: x[a : a + ASK_ROWS] for name, x in zip(INPUTS, inputs, strict=False)}) for a in starts
+        ]
+        probabilities, score = (np.concatenate(part).astype(np.float64) for part in zip(*parts, strict=True))
+        return probabilities, score
+
+    def _run(self, inputs: dict[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+        answer: list[NDArray[np.float32]] = self._session.run(["probabilities", "anomaly_score"], inputs)
+        return answer
 
 
 class Bundle:
@@ -107,6 +125,11 @@ class Bundle:
     ------
     ArtifactError
         If ``bundle.json`` is not valid, or a file is missing or differs from the hash in it.
+
+    Attributes
+    ----------
+    columns
+        Columns of the shower table that predictions need.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -118,17 +141,45 @@ class Bundle:
         self._graph = Graph(folder / GRAPH)
         self._reference = np.load(folder / REFERENCE, allow_pickle=False)
 
-    def predict(self, observables: Mapping[str, NDArray[np.float64]]) -> Predictions:
-        """Predict showers from the columns named in ``columns``, each of shape (n,) in canonical units."""
-        probabilities, score = self._graph.run(feature_matrix(observables, self.spec.features))
+    def predict(
+        self, observables: Mapping[str, NDArray[np.float64]], stations: NDArray[np.float32] | None = None
+    ) -> Predictions:
+        """Predict n showers.
+
+        Parameters
+        ----------
+        observables
+            The columns named in ``columns``, each of shape (n,) in canonical units.
+        stations
+            For a model of traces, shape (n, stations, width): see `cascada.physics.footprint.station_array`.
+
+        Raises
+        ------
+        ConfigError
+            If a model of traces gets no stations or stations of another shape, or another model gets any.
+        """
+        features = feature_matrix(observables, self.spec.features)
+        inputs = self._check_stations(len(features), stations)
+        probabilities, score = self._graph.run(features, *inputs)
         return Predictions(probabilities, score, conformal_p_value(score, self._reference))
+
+    def _check_stations(self, n: int, stations: NDArray[np.float32] | None) -> list[NDArray[np.float32]]:
+        seen = self.spec.stations
+        expected = None if seen is None else (n, seen.stations, seen.width)
+        if (got := None if stations is None else stations.shape) != expected:
+            raise ConfigError(
+                "these are not the stations that the model sees", where=str(self.folder),
+                expected=f"shape {expected}" if expected else "no stations", got=f"shape {got}" if got else "none",
+            )  # fmt: skip
+        return [] if stations is None else [stations]
 
 
 def _read_spec(folder: Path) -> tuple[BundleSpec, tuple[str, ...]]:
     """Read the spec, and find the columns that its features need."""
     try:
         spec = BundleSpec.model_validate_json((folder / SPEC).read_bytes())
-        return spec, required_columns(spec.features)
+        delays = set() if spec.stations is None else {ZENITH}
+        return spec, tuple(sorted(delays.union(required_columns(spec.features))))
     except FileNotFoundError as error:
         raise ArtifactError("this folder holds no bundle", where=str(folder), expected=SPEC) from error
     except (ValidationError, ConfigError) as error:  # ConfigError: a feature that this version does not know

@@ -15,7 +15,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from cascada.errors import ArtifactError
-from cascada.registry.bundle import GRAPH, REFERENCE, SPEC, WEIGHTS, Bundle, BundleSpec, Graph, Lineage
+from cascada.physics.footprint import StationShape
+from cascada.registry.bundle import GRAPH, INPUTS, REFERENCE, SPEC, WEIGHTS, Bundle, BundleSpec, Graph, Lineage
 from cascada.repro.fingerprint import file_sha256
 from cascada.training.scaling import Scaling
 
@@ -41,17 +42,18 @@ class _Inference(nn.Module):
         self.register_buffer("mean", torch.tensor(scaling.mean))
         self.register_buffer("scale", torch.tensor(scaling.scale))
 
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        said = [network((features - self.mean) / self.scale) for network in self.networks]
+    def forward(self, features: Tensor, stations: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        x = (features - self.mean) / self.scale
+        said = [network(x) if stations is None else network(x, stations) for network in self.networks]
         probabilities = torch.stack([torch.softmax(one.logits / self.temperature, dim=1) for one in said])
         scores = torch.stack([score(one) for score, one in zip(self.scores, said, strict=True)])
         return probabilities.mean(dim=0), scores.mean(dim=0)
 
 
 def write_bundle(
-    members: Sequence[Member], *, scaling: Scaling, temperature: float, calibration: NDArray[np.float32],
+    members: Sequence[Member], *, scaling: Scaling, temperature: float, calibration: Sequence[NDArray[np.float32]],
     classes: tuple[str, ...], reference: tuple[str, ...], features: tuple[str, ...], model: dict[str, object],
-    lineage: Lineage, folder: Path,
+    lineage: Lineage, folder: Path, stations: StationShape | None = None,
 ) -> Bundle:  # fmt: skip
     """Write a bundle and open it.
 
@@ -62,35 +64,38 @@ def write_bundle(
     temperature
         Divides the logits (`cascada.training.calibration`).
     calibration
-        Raw features of reference showers that no network was fitted on, shape (m, features): the distribution that
-        p-values are ranked in.
+        Raw inputs of m reference showers that no network was fitted on, the distribution that p-values are ranked in:
+        features, shape (m, features), and for models of traces the stations.
     model
         Sections of the experiment that say how the networks were built.
     folder
         New or empty folder.
+    stations
+        What models of traces see of the stations.
     """
     folder.mkdir(parents=True, exist_ok=True)
     inference = _Inference(members, scaling, temperature).eval()
-    _export_graph(inference, len(features), folder / GRAPH)
+    _export_graph(inference, [torch.zeros(2, *values.shape[1:]) for values in calibration], folder / GRAPH)
     save_file({name: value.contiguous() for name, value in inference.state_dict().items()}, folder / WEIGHTS)
-    _, scores = Graph(folder / GRAPH).run(calibration)
+    _, scores = Graph(folder / GRAPH).run(*calibration)
     np.save(folder / REFERENCE, np.sort(scores), allow_pickle=False)
     spec = BundleSpec(
         classes=classes, reference=reference, features=features, model=model, temperature=temperature,
-        scaling=scaling.model_dump(mode="json"), lineage=lineage,
+        scaling=scaling.model_dump(mode="json"), lineage=lineage, stations=stations,
         files={name: file_sha256(folder / name) for name in (GRAPH, WEIGHTS, REFERENCE)},
     )  # fmt: skip
     (folder / SPEC).write_text(spec.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return Bundle(folder)
 
 
-def _export_graph(module: nn.Module, features: int, path: Path) -> None:
+def _export_graph(module: nn.Module, examples: Sequence[Tensor], path: Path) -> None:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
-            module, (torch.zeros(2, features),), dynamo=True, verbose=False, input_names=["features"],
-            output_names=["probabilities", "anomaly_score"], dynamic_shapes={"features": {0: torch.export.Dim("n")}},
+            module, tuple(examples), dynamo=True, verbose=False, input_names=INPUTS[: len(examples)],
+            output_names=["probabilities", "anomaly_score"],
+            dynamic_shapes=[{0: torch.export.Dim("n")}] * len(examples),
         )  # fmt: skip
     if program is None:
         raise ArtifactError("torch exported no ONNX graph", where=str(path))

@@ -14,6 +14,8 @@ from cascada.data.splits import Partition
 from cascada.errors import ConfigError, InvalidDataError, nearest
 from cascada.physics.observables import feature_matrix, required_columns
 from cascada.physics.primaries import find_primary
+from cascada.training.scaling import Scaling
+from cascada.training.traces import StationTable, check_traces, take_stations
 
 
 @dataclass(frozen=True)
@@ -28,15 +30,32 @@ class Sample:
         Class indices, shape (n,), int64.
     groups
         Group of each row, shape (n,), int64: the unit of resampling.
+    stations
+        For models of traces, shape (n, stations, width), float32 (`cascada.physics.footprint`); else None.
     """
 
     features: NDArray[np.float32]
     labels: NDArray[np.int64]
     groups: NDArray[np.int64]
+    stations: NDArray[np.float32] | None = None
+
+    @property
+    def inputs(self) -> tuple[NDArray[np.float32], ...]:
+        """What a model sees, in the order of its inputs: the features, and the stations where there are any."""
+        return (self.features,) if self.stations is None else (self.features, self.stations)
+
+    def standardised(self, scaling: Scaling) -> tuple[NDArray[np.float32], ...]:
+        """Give the inputs with standardised features; stations have a fixed scale, inside the network."""
+        return (scaling.apply(self.features), *self.inputs[1:])
+
+    def take(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Sample:
+        """Take some of the showers."""
+        stations = None if self.stations is None else self.stations[rows]
+        return Sample(self.features[rows], self.labels[rows], self.groups[rows], stations)
 
 
 def check_names(experiment: Experiment) -> None:
-    """Check that the features and primaries that an experiment names exist, before anything is computed.
+    """Check that the features, primaries and traces that an experiment asks for exist, before anything is computed.
 
     Raises
     ------
@@ -44,6 +63,7 @@ def check_names(experiment: Experiment) -> None:
         If one does not, or every primary is a reference.
     """
     required_columns(experiment.features)
+    check_traces(experiment)
     reference = {find_primary(name).name for name in experiment.reference}
     source = experiment.source
     if isinstance(source, SimulatorSource):
@@ -88,6 +108,7 @@ def take_partition(
     *,
     features: tuple[str, ...],
     classes: tuple[str, ...],
+    stations: StationTable | None = None,
 ) -> Sample:
     """Take the rows of a partition, with their features and class indices.
 
@@ -97,11 +118,13 @@ def take_partition(
         Snapshot and split, row by row the same showers.
     classes
         Primaries in the order of class indices.
+    stations
+        Table of the stations, for models of traces.
 
     Raises
     ------
     InvalidDataError
-        If a feature is not finite for some showers.
+        If a feature is not finite for some showers, or their stations cannot be used.
     """
     rows = frame.filter(manifest["partition"] == partition)
     index = {name: position for position, name in enumerate(classes)}
@@ -111,6 +134,7 @@ def take_partition(
         features=values,
         labels=rows["primary"].replace_strict(index, return_dtype=pl.Int64).to_numpy(),
         groups=rows["group_id"].to_numpy(),
+        stations=None if stations is None else take_stations(stations, rows),
     )
 
 

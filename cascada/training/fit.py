@@ -268,7 +268,7 @@ def _run_trainer(task: _Fit, *, folder: Path, progress: bool) -> None:
 
 
 def _tensors(sample: Sample, scaling: Scaling) -> tuple[Tensor, ...]:
-    return torch.from_numpy(scaling.apply(sample.features)), torch.from_numpy(sample.labels)
+    return (*(torch.from_numpy(values) for values in sample.standardised(scaling)), torch.tensor(sample.labels))
 
 
 def determinism_flags() -> dict[str, str | int | bool]:

@@ -52,7 +52,7 @@ def export(folder: Path) -> Bundle:
     features = feature_matrix(observables(999, seed=2), NAMES)
     return write_bundle(
         [Member(network(), ReconstructionScore())], scaling=fit_scaling(features, NAMES), temperature=2.0,
-        calibration=features, classes=CLASSES, reference=CLASSES[1:],
+        calibration=(features,), classes=CLASSES, reference=CLASSES[1:],
         features=NAMES, model=MODEL.model_dump(mode="json"), lineage=LINEAGE, folder=folder,
     )  # fmt: skip
 

@@ -57,7 +57,7 @@ def test_every_answer_says_where_it_came_from(served: tuple[Project, dict[str, A
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"energy_eev": None}, "energy_eev"),
+        ({"energy_eev": None}, "this model needs 'energy_eev'"),
         ({"energy_eev": 1e10}, "less than or equal to 320"),
         ({"zenith_deg": -1.0}, "greater than or equal to 0"),
         ({"zenith_deg": "steep"}, "zenith_deg"),
@@ -90,7 +90,7 @@ def test_not_a_number_is_refused(served: tuple[Project, dict[str, Any]]) -> None
 def test_the_schema_names_units_and_ranges(served: tuple[Project, dict[str, Any]]) -> None:
     schema = httpx.get(f"{served[0].settings.service_url}/docs.json").json()["components"]["schemas"]["ShowerEvent"]
     zenith = schema["properties"]["zenith_deg"]
-    assert zenith["maximum"] == pytest.approx(60.001)
+    assert zenith["anyOf"][0]["maximum"] == pytest.approx(60.001)
     assert "deg" in zenith["description"]
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import polars as pl
+
 from cascada.config import SnapshotSource
 from cascada.data.snapshots import CARD, open_snapshot, scan_showers
 from cascada.data.sources.table import SourceTable, schema_of
@@ -11,7 +13,7 @@ from cascada.errors import ConfigError, nearest
 
 
 def read_snapshot(config: SnapshotSource, directory: Path | None) -> SourceTable:
-    """Open the kept rows of a snapshot.
+    """Open the kept rows of a snapshot, and its further tables.
 
     Parameters
     ----------
@@ -38,4 +40,5 @@ def read_snapshot(config: SnapshotSource, directory: Path | None) -> SourceTable
         "snapshot_sha256": ref.content_sha256,
         "snapshot_valid": ref.valid,
     }
-    return SourceTable(frame.cast(dict(read_as.items())), {"": str(ref.path)}, origin)
+    tables = {name: pl.scan_parquet(ref.path / f"{name}.parquet") for name in ref.tables}
+    return SourceTable(frame.cast(dict(read_as.items())), {"": str(ref.path)}, origin, tables)
