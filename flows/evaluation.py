@@ -27,6 +27,7 @@ from cascada.settings import load_settings
 from cascada.tracking import runs
 from cascada.training.dataset import Sample, observables, take_partition
 from cascada.training.traces import open_stations
+from flows.comparison import compare_baselines, shift_domain
 from flows.fitting import Trained
 from flows.ingest import Ingested
 from flows.policies import CACHED, RETRIED, by_content
@@ -35,12 +36,20 @@ _STREAMS = ["simulator", "split", "weights", "batches", "bootstrap", "shuffled l
 
 
 class Evaluated(BaseModel):
-    """What the evaluation found, and the manifest that records the run."""
+    """What the evaluation found, and the manifest that records the run.
+
+    Attributes
+    ----------
+    baselines, shifts
+        Evaluations of the baselines, and of the model on shifted copies of the test partition, by name.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     evaluation: Evaluation
     manifest_sha256: str
+    baselines: dict[str, Evaluation] = {}
+    shifts: dict[str, Evaluation] = {}
 
 
 def predict_test(bundle: Bundle, ingested: Ingested) -> tuple[Predictions, Truth]:
@@ -144,7 +153,10 @@ def _record(
 @flow(name="evaluate", flow_run_name="{experiment.name}")
 def evaluate_model(experiment: Experiment, ingested: Ingested, trained: Trained, refresh: bool) -> Evaluated:
     """Evaluate a trained bundle and show the metrics in Prefect."""
-    evaluated = judge_bundle.with_options(refresh_cache=refresh)(experiment, ingested, trained)
+    found = judge_bundle.with_options(refresh_cache=refresh)(experiment, ingested, trained)
+    baselines = compare_baselines.with_options(refresh_cache=refresh)(experiment, ingested)
+    shifts = shift_domain.with_options(refresh_cache=refresh)(experiment, ingested, trained)
+    evaluated = found.model_copy(update={"baselines": baselines, "shifts": shifts})
     rows = [
         {
             "metric": m.name,

@@ -119,7 +119,7 @@ def _fit_and_log(
     # Here, not above: torch and Lightning take seconds to import, and a cached run needs neither.
     from cascada.registry.export import write_bundle
     from cascada.training.fit import determinism_flags
-    from flows.members import fit_model, of_classes
+    from flows.members import fit_model
 
     root, shape = load_settings().root, shape_of(experiment.model)
     frame, manifest = read_showers(ingested.snapshot, root), read_split(ingested.split)
@@ -136,7 +136,7 @@ def _fit_and_log(
     normal = tuple(name in experiment.reference for name in classes)
     bundle = write_bundle(
         fitted.members, scaling=fitted.scaling, temperature=fitted.temperature,
-        calibration=of_classes(calibration, normal).inputs, stations=shape, classes=classes,
+        calibration=calibration.of_classes(normal).inputs, stations=shape, classes=classes,
         reference=tuple(n for n in classes if n in experiment.reference), features=experiment.features,
         model=experiment.model_dump(mode="json", include={"model", "anomaly"}), lineage=lineage,
         folder=scratch / "bundle",

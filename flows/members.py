@@ -71,10 +71,12 @@ def fit_model(
     """
     _check_config(experiment)
     normal = tuple(name in experiment.reference for name in classes)
+    _check_classes(train, validation, calibration.of_classes(normal), classes)
+    if experiment.training.one_class:
+        train, validation, calibration = (sample.of_classes(normal) for sample in (train, validation, calibration))
     scaling = fit_scaling(train.features, experiment.features)
     for name, sample in (("training", train), ("validation", validation), ("calibration", calibration)):
         check_scaled(scaling.apply(sample.features), experiment.features, partition=name)
-    _check_classes(train, validation, of_classes(calibration, normal), classes)
     if experiment.training.shuffle_labels:
         train = permute_labels(train, generator(experiment.seed, "shuffled labels"))
     members, history, logits, stopped = [], [], [], []
@@ -86,7 +88,7 @@ def fit_model(
             network, train, validation, scaling=scaling, reference=normal, config=experiment.training, seed=seed,
             folder=folder / f"member-{number}", progress=progress, resume=resume,
         )  # fmt: skip
-        score = _fit_score(experiment.anomaly, ask(fitted.network, scaling, of_classes(train, normal)), seed)
+        score = _fit_score(experiment.anomaly, ask(fitted.network, scaling, train.of_classes(normal)), seed)
         members.append(Member(fitted.network, score))
         history += fitted.history
         stopped += [f"member {number}: {why}" for why in fitted.stopped]
@@ -123,11 +125,6 @@ def _check_classes(train: Sample, validation: Sample, reference: Sample, classes
                          (reference, "calibration partition has no showers of the reference primaries")):  # fmt: skip
         if not sample.labels.size:
             raise InvalidDataError(f"the {what}", hint="take more showers, or enlarge it in `split`")
-
-
-def of_classes(sample: Sample, chosen: tuple[bool, ...]) -> Sample:
-    """Take the showers of the chosen classes."""
-    return sample.take(np.asarray(chosen)[sample.labels])
 
 
 def permute_labels(sample: Sample, rng: np.random.Generator) -> Sample:

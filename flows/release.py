@@ -117,7 +117,7 @@ def report_run(
         report = Report(
             experiment, bundle.spec.lineage.model_dump(mode="json", exclude={"experiment"}), ingested.split.rows,
             evaluated.evaluation, predictions, truth, verdict=released.verdict, standing=released.standing,
-            champion=champion,
+            champion=champion, baselines=evaluated.baselines, shifts=tuple(evaluated.shifts.items()),
         )  # fmt: skip
         write_report(report, folder / "report")
         runs.log_files(trained.run_id, folder / "report", "report")

@@ -12,11 +12,13 @@ from typing import Annotated, Any, Self
 import yaml
 from pydantic import Field, model_validator
 
+from cascada.config.baselines import Baselines
 from cascada.config.catalog import find_entry, read_catalog
 from cascada.config.dataset import Dataset
 from cascada.config.models import Anomaly, Model
 from cascada.config.reading import read_yaml, validate_section
 from cascada.config.section import Section
+from cascada.config.shifts import Shifts
 from cascada.config.training import Training
 from cascada.errors import ConfigError
 
@@ -67,6 +69,8 @@ class Experiment(Dataset):
     model: Model
     anomaly: Anomaly = Anomaly()
     training: Training = Training()
+    baselines: Baselines = Baselines()
+    shifts: Shifts = Shifts()
     gate: Gate
 
 

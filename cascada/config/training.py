@@ -27,6 +27,9 @@ class Training(Section):
         "0 fits to the end and keeps the last epoch's",
     )
     members: int = Field(1, ge=1, le=16, description="networks with seeds of their own whose answers are averaged")
+    one_class: bool = Field(
+        False, description="fit on the reference primaries alone: the anomaly score is that of a search for the unknown"
+    )
     shuffle_labels: bool = Field(
         False, description="control: permute the labels of the training partition; the model must fall to chance"
     )

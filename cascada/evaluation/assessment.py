@@ -22,6 +22,7 @@ def evaluate(
     classes: tuple[str, ...],
     reference: tuple[str, ...],
     rng: np.random.Generator,
+    in_bins: bool = True,
 ) -> Evaluation:
     """Measure a model on a test partition.
 
@@ -33,6 +34,8 @@ def evaluate(
         Primaries in the order of class indices.
     reference
         Primaries that the anomaly score calls normal; the others are the anomalies.
+    in_bins
+        Whether to measure in bins of energy and zenith, too.
 
     Notes
     -----
@@ -53,7 +56,7 @@ def evaluate(
         metrics += measure_fractions(probabilities.argmax(axis=1), labels, truth.groups, classes, rng)
         normal = normal_showers(truth, classes, reference)
         metrics += measure_anomalies(predictions, truth, normal, classes, resampling)
-        metrics += measure_slices(predictions, truth, normal, classes, resampling)
+        metrics += measure_slices(predictions, truth, normal, classes, resampling) if in_bins else []
     return Evaluation(
         classes=classes,
         reference=reference,
@@ -61,6 +64,16 @@ def evaluate(
         confusion=tuple(map(tuple, confusion.tolist())),
         unmeasured=unmeasured,
     )
+
+
+def evaluate_score(
+    predictions: Predictions, truth: Truth, *, classes: tuple[str, ...], reference: tuple[str, ...],
+    rng: np.random.Generator,
+) -> Evaluation:  # fmt: skip
+    """Measure an anomaly score that tells no primaries apart: the metrics of anomalies alone, without a confusion."""
+    normal = normal_showers(truth, classes, reference)
+    metrics = measure_anomalies(predictions, truth, normal, classes, Resampling(truth.groups, rng))
+    return Evaluation(classes=classes, reference=reference, metrics=tuple(metrics), confusion=())
 
 
 def _confusion(probabilities: Floats, labels: Integers, size: int) -> Integers:

@@ -53,6 +53,10 @@ class Sample:
         stations = None if self.stations is None else self.stations[rows]
         return Sample(self.features[rows], self.labels[rows], self.groups[rows], stations)
 
+    def of_classes(self, chosen: tuple[bool, ...]) -> Sample:
+        """Take the showers of the chosen classes, by index."""
+        return self.take(np.asarray(chosen)[self.labels])
+
 
 def check_names(experiment: Experiment) -> None:
     """Check that the features, primaries and traces that an experiment asks for exist, before anything is computed.

@@ -46,7 +46,7 @@ def fit_mixture(points: Floats, components: int, *, seed: int) -> Mixture:
         If there are fewer than ten points a component.
     """
     from sklearn.mixture import GaussianMixture
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     if points.shape[0] < 10 * components:
         raise InvalidDataError(

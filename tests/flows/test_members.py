@@ -19,7 +19,7 @@ from cascada.errors import CascadaError, ConfigError, InvalidDataError
 from cascada.training.course import Course
 from cascada.training.dataset import Sample
 from cascada.training.fit import CHECKPOINT
-from flows.members import FittedModel, ask, fit_model, of_classes
+from flows.members import FittedModel, ask, fit_model
 
 
 def take(sample: Sample, rows: np.ndarray[Any, Any]) -> Sample:
@@ -114,7 +114,7 @@ def test_members_differ_and_their_early_ends_are_told_by_number(tmp_path: Path) 
 
 def test_of_classes_takes_the_chosen_ones() -> None:
     sample = toy(9, seed=1)
-    chosen = of_classes(sample, (False, True, False))
+    chosen = sample.of_classes((False, True, False))
     assert chosen.groups.tolist() == [1, 4, 7]
     assert np.array_equal(chosen.features, sample.features[1::3])
 

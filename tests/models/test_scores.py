@@ -13,7 +13,7 @@ from toys import CLASSES, KINDS, fit_toy, toy, toy_experiment
 from cascada.registry.bundle import GRAPH, Graph, Lineage
 from cascada.registry.export import Member, write_bundle
 from cascada.training.density import fit_mixture
-from flows.members import FittedModel, ask, of_classes
+from flows.members import FittedModel, ask
 from models import Pass
 from models.scores import DensityScore, ReconstructionScore, points
 
@@ -62,7 +62,7 @@ def test_the_density_score_is_minus_the_log_likelihood_of_the_mixture(components
 
 def write(members: Sequence[Member], fitted: FittedModel, folder: Path) -> str:
     """Write a bundle and return the hash of its spec, which holds those of all other files."""
-    calibration = of_classes(toy(90, seed=3), (False, True, True)).features
+    calibration = toy(90, seed=3).of_classes((False, True, True)).features
     bundle = write_bundle(
         members, scaling=fitted.scaling, temperature=fitted.temperature, calibration=calibration,
         classes=CLASSES, reference=CLASSES[1:], features=("lg_energy", "muon_residual", "em_residual"), model={},
