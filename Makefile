@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check up down lock bench-data
+.PHONY: help setup demo test check up down lock bench-data bench-science
 
 BIN := .venv/bin
 
@@ -38,3 +38,6 @@ bench-data: setup  ## Measure ETL, simulator, CORSIKA reader and realism; DATA=f
 	@infra/bench.sh simulator
 	@infra/bench.sh corsika
 	@infra/bench.sh realism --data $(DATA)
+
+bench-science: setup  ## Measure autoencoders and baselines on the open data sets; DATA=their folder
+	@infra/bench.sh science --data $(DATA)
