@@ -36,7 +36,7 @@ def shifted_tables(source: Source, frame: pl.DataFrame, shifts: Shifts, *, seed:
     source
         Where the table came from. Other hadronic models, and more muons in traces, need the simulator.
     frame
-        Showers or events, for example a test partition; the shifted tables hold the same showers.
+        Showers or events, for example a test partition; the shifted tables hold the same showers in the same order.
     seed
         Root seed that the table was drawn with.
 
@@ -97,9 +97,9 @@ def with_muon_scale(source: SimulatorSource, frame: pl.DataFrame, scale: float, 
 
 
 def _drawn_anew(source: SimulatorSource, frame: pl.DataFrame, changes: dict[str, object], *, seed: int) -> pl.DataFrame:
-    showers = simulate(source.model_copy(update=changes), seed).frame
-    wanted = frame.lazy().select("shower_id")
-    return showers.join(wanted, on="shower_id", how="semi").sort("shower_id").collect().select(frame.columns)
+    wanted = frame.select("shower_id")
+    drawn = simulate(source.model_copy(update=changes), seed).frame.join(wanted.lazy(), on="shower_id", how="semi")
+    return wanted.join(drawn.collect(), on="shower_id", maintain_order="left").select(frame.columns)
 
 
 def scale_muons(frame: pl.DataFrame, scale: float) -> pl.DataFrame:

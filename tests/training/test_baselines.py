@@ -200,12 +200,21 @@ def test_the_same_seed_scores_the_same_to_the_last_bit(name: str) -> None:
     assert np.array_equal(*twice)
 
 
+@pytest.mark.parametrize("name", ["isolation_forest", "gaussian_mixture"])
+def test_another_seed_scores_otherwise(name: str) -> None:
+    several = Baselines.model_validate({"gaussian_mixture": {"components": 4}, "isolation_forest": {"trees": 20}})
+    first, second = (score(name, seed=seed, baselines=several).score(TEST.features) for seed in (1, 2))
+    assert not np.allclose(first, second)
+
+
 def test_a_large_reference_is_thinned_for_the_local_outlier_factor() -> None:
     few = Baselines.model_validate({"local_outlier_factor": {"rows": 100, "neighbours": 10}})
-    scores = score("local_outlier_factor", baselines=few).score(TEST.features)
-    assert not np.array_equal(scores, score("local_outlier_factor").score(TEST.features))
-    anomalous = TEST.labels != 1
-    assert roc_auc(scores, anomalous, np.ones(anomalous.size)) > 0.7
+    anomalous, weight = TEST.labels != 1, np.ones(TEST.labels.size)
+    whole, thinned = (score("local_outlier_factor", baselines=b).score(TEST.features) for b in (Baselines(), few))
+    assert not np.array_equal(whole, thinned)
+    assert roc_auc(thinned, anomalous, weight) > roc_auc(whole, anomalous, weight) - 0.03
+    again = score("local_outlier_factor", baselines=few, seed=6).score(TEST.features)
+    assert not np.array_equal(thinned, again)
 
 
 @pytest.mark.parametrize(("name", "least"), [("gaussian_mixture", 2), ("local_outlier_factor", 31), ("pca", 2)])
