@@ -85,10 +85,7 @@ def evaluate_test(bundle: Bundle, predictions: Predictions, truth: Truth, *, see
 
 @task(cache_key_fn=by_content("experiment", "ingested", "trained"), **CACHED, **RETRIED)
 def judge_bundle(experiment: Experiment, ingested: Ingested, trained: Trained) -> Evaluated:
-    """Measure metrics, draw figures, write the manifest, log all of it and close the run."""
-    from cascada.evaluation.drawing import save_png
-    from cascada.evaluation.figures import draw_figures
-
+    """Measure metrics, write the manifest, log all of it and close the run; the release writes the report."""
     with tempfile.TemporaryDirectory(prefix="cascada-evaluate-") as scratch:
         folder = Path(scratch)
         bundle = Bundle(runs.fetch_files(trained.run_id, "bundle", folder))
@@ -97,11 +94,9 @@ def judge_bundle(experiment: Experiment, ingested: Ingested, trained: Trained) -
         measured = evaluate_test(bundle, predictions, truth, seed=experiment.seed)
         control = shuffled_label_control(train, test, rng=generator(experiment.seed, "shuffled labels"))
         evaluation = measured.model_copy(update={"metrics": (*measured.metrics, *control)})
-        save_png(draw_figures(evaluation, predictions, truth, {}), folder / "figures")
         record = _record(experiment, ingested, trained, evaluation, bundle, test)
         digest = write_manifest(record, folder / "record" / "manifest.json")
         (folder / "record" / "evaluation.json").write_text(evaluation.model_dump_json(indent=2))
-        runs.log_files(trained.run_id, folder / "figures", "figures")
         runs.log_files(trained.run_id, folder / "record")
         runs.log_files(trained.run_id, ingested.split.path, "split")
         runs.log_files(trained.run_id, ingested.snapshot.path / "validation.html", "data")

@@ -46,7 +46,7 @@ class Gate(Section):
     max_accuracy: Probability = Field(1.0, description="physics ceiling: an interval above it means a leak")
     min_anomaly_auc: Probability
     max_calibration_error: Probability = Field(
-        0.05, description="expected calibration error (arXiv:1706.04599) that the upper end of its interval may reach"
+        0.1, description="expected calibration error (arXiv:1706.04599) that a model may have"
     )
     ceiling_tolerance: float = Field(
         0.35, ge=0, le=1, description="how much further apart than linear discriminants a model may tell two primaries"

@@ -1,14 +1,12 @@
-"""How figures are drawn: one style, one ink, and their way to PNG files and into a page.
+"""How figures are drawn: one style, one ink, and their way into a page.
 
-In a page the ink becomes the colour of the surrounding text, so that it can be light, dark or printed.
+There the ink becomes the colour of the surrounding text, so that the page can be light, dark or printed.
 """
 
 from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -47,15 +45,6 @@ def new_axes(title: str, x: str, y: str, size: tuple[float, float] = (5.2, 3.7))
 def colour_of(index: int, of: int) -> Any:
     """Choose the colour of one of so many kinds."""
     return COLOURS[index] if of <= len(COLOURS) else mpl.colormaps["turbo"](0.05 + 0.9 * index / of)
-
-
-def save_png(figures: Mapping[str, Figure], folder: Path) -> list[Path]:
-    """Write figures as PNG files on white, one a figure, and return where they are."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with mpl.rc_context(STYLE):
-        for name, figure in figures.items():
-            figure.savefig(folder / f"{name}.png", dpi=120, facecolor="white")
-    return [folder / f"{name}.png" for name in figures]
 
 
 def to_svg(figure: Figure, label: str) -> str:

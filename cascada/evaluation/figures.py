@@ -1,4 +1,4 @@
-"""Figures of an evaluation, for a run's files and for its report."""
+"""Figures of an evaluation, for the report of its run."""
 
 from __future__ import annotations
 

@@ -24,8 +24,11 @@ def measure_mass(
 ) -> list[Metric]:
     """Measure the bias ``<ln A estimated> - ln A`` and the standard deviation of the estimate, of each nucleus.
 
-    Also over all nuclei, how often the true ln A lies within two of the estimate's own sigmas: ``ln_mass_coverage_2``.
+    Also over all nuclei, how often the true ln A lies within two of the estimate's own sigmas:
+    ``ln_mass_coverage_2_sigma``. Empty where fewer than two nuclei are told apart: their ln A needs no estimate.
     """
+    if sum(PRIMARIES[name].is_nucleus for name in classes) < 2:
+        return []
     estimate = mean_ln_mass(probabilities, classes)
     metrics = []
     for index, name in enumerate(classes):

@@ -211,7 +211,8 @@ def measure_signal(
     ranking = rank(probabilities[:, 0], signal)
     possible = [share for share in CONTAMINATIONS if share * background >= FEWEST]
     names = [f"efficiency_{name}_at_{share:.0e}" for share in possible]
-    metrics = resampling.measure_all(names, lambda w: [efficiency_at(ranking, share, w) for share in possible])
+    drawn = resampling.measure_all(names, lambda w: [efficiency_at(ranking, share, w) for share in possible])
+    metrics = [_at_least_wilson(metric, int(signal.sum())) for metric in drawn]
     metrics.append(_half_efficiency(ranking, name))
     if background > FEWEST:
         q_factor = resampling.measure(f"q_factor_{name}", lambda w: best_improvement(ranking, w), centred=True)
@@ -223,6 +224,13 @@ def measure_signal(
         if share not in possible
     }
     return defined(metrics), unmeasured
+
+
+def _at_least_wilson(metric: Metric, trials: int) -> Metric:
+    """Widen an interval to Wilson's: the bootstrap of an efficiency of 1 knows no other value."""
+    counted = wilson(metric.name, round(metric.value * trials), trials)
+    ends = {"low": min(metric.low, counted.low), "high": max(metric.high, counted.high)}
+    return metric.model_copy(update=ends)
 
 
 def _half_efficiency(ranking: Ranking, name: str) -> Metric:

@@ -51,6 +51,12 @@ def test_scikit_learn_finds_the_same() -> None:
     assert brier_score(pairs, (labels == 0).astype(np.int64), weight) == pytest.approx(2 * binary)
 
 
+def test_a_bin_begins_at_a_multiple_of_a_fifteenth() -> None:
+    confidence = np.array([9.0, 9.3, 9.9, 10.1]) / 15 + 1e-9
+    curve = reliability(np.stack([confidence, 1 - confidence], axis=1), np.zeros(4, np.int64), ONES)
+    assert curve.weight.tolist() == [3, 1]
+
+
 def test_certainty_falls_into_the_last_bin() -> None:
     curve = reliability(np.array([[1.0, 0.0]]), np.array([0]), np.ones(1))
     assert (curve.confidence.tolist(), curve.accuracy.tolist()) == ([1.0], [1.0])

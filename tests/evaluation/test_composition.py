@@ -72,6 +72,15 @@ def test_mixtures_are_unfolded_without_bias() -> None:
     assert named["fraction_error_equal"].value == pytest.approx(expected, rel=0.15)
 
 
+def test_a_small_response_sample_costs_precision() -> None:
+    def error(size: int) -> float:
+        labels = np.arange(size) % 4
+        made = measure_fractions(predicted_by(labels, 5), labels, np.arange(size), NUCLEI, np.random.default_rng(6))
+        return next(metric.value for metric in made if metric.name == "fraction_error_equal")
+
+    assert error(400) > 1.5 * error(40_000)
+
+
 def test_a_perfect_model_is_as_good_as_counting() -> None:
     labels = np.arange(4000) % 4
     made = measure_fractions(labels, labels, np.arange(4000), NUCLEI, np.random.default_rng(3))

@@ -51,5 +51,6 @@ def test_too_sure_an_estimate_does_not_cover() -> None:
 def test_data_without_nuclei_have_no_mass() -> None:
     share = np.full((4, 2), 0.5)
     labels = np.array([0, 1, 0, 1])
-    assert measure_mass(share, labels, ("photon", "hadron"), Resampling(labels, np.random.default_rng(0))) == []
+    for classes in (("photon", "hadron"), ("photon", "p")):
+        assert measure_mass(share, labels, classes, Resampling(labels, np.random.default_rng(0))) == []
     assert math.isnan(mean_and_deviation(np.ones(2), np.zeros(2))[0])

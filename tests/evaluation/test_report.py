@@ -13,7 +13,7 @@ import pytest
 
 from cascada.config import Experiment
 from cascada.evaluation.assessment import evaluate
-from cascada.evaluation.drawing import save_png, to_svg
+from cascada.evaluation.drawing import to_svg
 from cascada.evaluation.figures import draw_figures
 from cascada.evaluation.gates import Check, Verdict
 from cascada.evaluation.metrics import Evaluation
@@ -202,13 +202,12 @@ def test_gammas_and_hadrons_have_a_report_without_masses() -> None:
     assert render_card(report)
 
 
-def test_twenty_seven_primaries_can_be_drawn(tmp_path: Path) -> None:
+def test_twenty_seven_primaries_can_be_drawn() -> None:
     from cascada.physics.primaries import PRIMARIES
 
     classes = tuple(name for name in PRIMARIES if name not in ("electron", "hadron"))
     predictions, truth = told(0, classes)
     blank = Evaluation(classes=classes, reference=classes[1:], metrics=(), confusion=tuple([tuple([1] * 27)] * 27))
     figures = draw_figures(blank, predictions, truth, {})
-    made = save_png({"confusion": figures["confusion"]}, tmp_path)
-    assert made[0].read_bytes().startswith(b"\x89PNG")
+    assert to_svg(figures["confusion"], "confusion").count(">Fe<") == 1
     assert "currentColor" in to_svg(figures["ln_mass"], "ln A")

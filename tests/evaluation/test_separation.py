@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from cascada.evaluation.metrics import FEWEST, Floats, Resampling
+from cascada.evaluation.metrics import FEWEST, Floats, Resampling, wilson
 from cascada.evaluation.predictions import mean_ln_mass
 from cascada.evaluation.separation import (
     best_improvement,
@@ -192,6 +192,10 @@ def test_contamination_that_too_few_showers_would_measure_is_not_measured() -> N
     metrics, unmeasured = measure_signal(share, LABELS, CLASSES, Resampling(np.arange(120), rng()))
     named = {m.name: m for m in metrics}
     assert named["efficiency_photon_at_1e-01"].value == efficiency_at(rank(share[:, 0], LABELS == 0), 0.1, np.ones(120))
+    perfect = np.where(np.eye(3)[LABELS] == 1, 0.8, 0.1)
+    (first, *_), _ = measure_signal(perfect, LABELS, CLASSES, Resampling(np.arange(120), rng()))
+    assert (first.value, first.high) == (1.0, 1.0)
+    assert first.low == wilson("", 30, 30).low, "30 of 30 showers do not prove 100 %"
     assert set(unmeasured) == {f"efficiency_photon_at_1e-0{digit}" for digit in (2, 3, 4)}
     assert unmeasured["efficiency_photon_at_1e-02"] == "0.01 of 90 background showers is 0.9, fewer than 5"
     half = named["contamination_photon_at_efficiency_0.5"]

@@ -33,10 +33,11 @@ def test_every_shower_has_one_bin_of_each_axis() -> None:
 
 
 def test_edges_in_float32_stay_in_their_bins() -> None:
-    energy = np.float32(10.0 ** np.repeat([0.0, 0.5, 1.0], 60)).astype(float)
+    energy = np.float32(10.0 ** np.repeat([1.0, 1.5, 2.0], 60)).astype(float)
+    assert np.log10(energy[60]) < 1.5, "what float32 makes of 19.5"
     found = regions(Truth(np.zeros(180, int), np.arange(180), energy_eev=energy))
     assert {name: int(rows.sum()) for name, rows in found.items()} == {
-        "lg_energy_ev 18 to 18.5": 60, "lg_energy_ev 18.5 to 19": 120,
+        "lg_energy_ev 19 to 19.5": 60, "lg_energy_ev 19.5 to 20": 120,
     }  # fmt: skip
 
 
