@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check up down lock bench-data
+.PHONY: help setup demo test check up down lock bench-data bench-training
 
 BIN := .venv/bin
 
@@ -38,3 +38,6 @@ bench-data: setup  ## Measure ETL, simulator, CORSIKA reader and realism; DATA=f
 	@infra/bench.sh simulator
 	@infra/bench.sh corsika
 	@infra/bench.sh realism --data $(DATA)
+
+bench-training: setup  ## Measure Lightning against a bare loop, bf16 and compiling
+	@infra/bench.sh training
