@@ -280,7 +280,7 @@ def _run_trainer(task: _Fit, *, folder: Path, progress: bool) -> None:
 
 
 def _tensors(sample: Sample, scaling: Scaling) -> tuple[Tensor, ...]:
-    return torch.from_numpy(scaling.apply(sample.features)), torch.from_numpy(sample.labels)
+    return torch.from_numpy(scaling.apply(sample.features)), torch.tensor(sample.labels)
 
 
 def determinism_flags() -> dict[str, str | int | bool]:

@@ -24,8 +24,10 @@ def test_a_compiled_step_is_compiled_once_and_leaves_the_network_as_it_was(tmp_p
     assert type(one) is type(other)
     assert list(one.state_dict()) == list(other.state_dict())
     assert other._compiled_call_impl is None, "what is exported is the plain network"
-    # Compiled code draws other random numbers than plain code, so that weights agree in what they do alone.
-    assert compiled.history[-1] == pytest.approx(plain.history[-1], rel=0.1)
+    # Compiled code draws other random numbers than plain code.
+    ends = [fitted.history[-1]["validation_loss"] for fitted in (plain, compiled)]
+    assert ends[1] == pytest.approx(ends[0], rel=0.3)
+    assert ends[1] < 0.3 * plain.history[0]["validation_loss"]
 
 
 def test_without_a_compiler_the_error_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
