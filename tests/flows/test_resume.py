@@ -24,14 +24,15 @@ def checkpoints(project: Project) -> list[Path]:
 
 def kill_in_the_fit(project: Project) -> Course:
     """Start a training and kill it after some epochs."""
-    child = subprocess.Popen(["cascada", "train", *LONG], cwd=project.root, env=project.environment)
     deadline = time.monotonic() + 600
-    while not (found := checkpoints(project)) or Course.load(found[0]).epoch < 3:
-        assert child.poll() is None, "the run ended before it was killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    child.send_signal(signal.SIGKILL)
-    child.wait()
+    with subprocess.Popen(["cascada", "train", *LONG], cwd=project.root, env=project.environment) as child:
+        try:
+            while not (found := checkpoints(project)) or Course.load(found[0]).epoch < 3:
+                assert child.poll() is None, "the run ended before it was killed"
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+        finally:
+            child.send_signal(signal.SIGKILL)
     return Course.load(checkpoints(project)[0])
 
 
