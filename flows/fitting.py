@@ -36,7 +36,7 @@ class Trained(BaseModel):
     Attributes
     ----------
     determinism
-        What its bits depend on beside seeds (`cascada.training.fit.determinism_flags`).
+        What its bits depend on beside seeds (`cascada.training.determinism.determinism_flags`).
     """
 
     model_config = ConfigDict(frozen=True)
@@ -117,7 +117,7 @@ def _fit_and_log(
 ) -> Trained:
     # Here, not above: torch and Lightning take seconds to import, and a cached run needs neither.
     from cascada.registry.export import write_bundle
-    from cascada.training.fit import determinism_flags
+    from cascada.training.determinism import determinism_flags
     from flows.members import fit_model, of_classes
 
     frame, manifest = read_showers(ingested.snapshot, load_settings().root), read_split(ingested.split)
