@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check up down lock bench-data bench-science
+.PHONY: help setup demo test check up down lock bench-data bench-science bench-training
 
 BIN := .venv/bin
 
@@ -41,3 +41,6 @@ bench-data: setup  ## Measure ETL, simulator, CORSIKA reader and realism; DATA=f
 
 bench-science: setup  ## Measure autoencoders and baselines on the open data sets; DATA=their folder
 	@infra/bench.sh science --data $(DATA)
+
+bench-training: setup  ## Measure Lightning against a bare loop, bf16 and compiling
+	@infra/bench.sh training

@@ -1,10 +1,11 @@
 """What Lightning costs over a bare PyTorch loop, and what bf16 and compiling bring.
 
-    python -m benchmarks.bench_training [--rows N] [--rounds N] [--threads N]
+    python -m benchmarks.bench_training [--rows N] [--rounds N] [--threads N] [--no-compile]
 
 prints Markdown tables. Contestants take turns within a round, so that a loaded machine slows all of them; ratios are
-of the times of the same round, given as median (smallest – largest). A bare loop is timed without anything before or
-after it; `cascada` is timed whole: standardisation, Trainer, two validations of 10,000 showers, checkpoint.
+of the times of the same round, given as median (smallest – largest): by the clock, and by the CPU seconds of the
+process, which other programs disturb less. A bare loop is timed without anything before or after it; `cascada` is
+timed whole: standardisation, Trainer, two validations of 10,000 showers, checkpoint.
 """
 # ruff: noqa: T201 - a program that prints
 
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -146,29 +147,45 @@ def build(way: Way, sample: Sample, size: int, threads: int) -> Callable[[int | 
     return whole_epoch(way, sample, size, threads) if way.whole else bare_epoch(way, sample, size)
 
 
-def seconds(run: Callable[[], None]) -> float:
+@dataclass(frozen=True)
+class Time:
+    """Seconds by the clock and of the CPU."""
+
+    clock: float
+    cpu: float
+
+
+def timed(run: Callable[[int | None], None], limit: int | None = None) -> Time:
     """Time a call."""
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
+    clock, cpu = time.perf_counter(), time.process_time()
+    run(limit)
+    return Time(time.perf_counter() - clock, time.process_time() - cpu)
 
 
-def measure(size: int, rows: int, rounds: int, threads: int, peaks: dict[str, float]) -> str:
+def ratio(values: Sequence[float], others: Sequence[float]) -> str:
+    """Set ratios as median (smallest – largest)."""
+    ratios = [value / other for value, other in zip(values, others, strict=True)]
+    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} – {max(ratios):.2f})"
+
+
+def measure(ways: dict[str, Way], sample: Sample, size: int, rounds: int, threads: int, peaks: dict[str, float]) -> str:
     """Let every contestant train an epoch a round, and set the table."""
-    sample = make_sample(rows)
-    epochs = {name: build(way, sample, size, threads) for name, way in WAYS.items()}
-    first = {name: seconds(lambda epoch=epoch: epoch(3)) for name, epoch in epochs.items()}
-    times: dict[str, list[float]] = {name: [] for name in WAYS}
+    epochs = {name: build(way, sample, size, threads) for name, way in ways.items()}
+    first = {name: timed(epoch, 3).clock for name, epoch in epochs.items()}
+    times: dict[str, list[Time]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, epoch in epochs.items():
-            times[name].append(seconds(lambda epoch=epoch: epoch(None)))
-    lines = []
-    for name, values in times.items():
-        ratios = [value / other for value, other in zip(values, times[REFERENCE], strict=True)]
-        spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} – {max(ratios):.2f})"
-        rate = f"{rows / statistics.median(values):,.0f}"
-        lines.append((name, rate, spread, f"{first[name]:.1f}", f"{peaks[name]:.0f}" if name in peaks else ""))
-    head = (f"batches of {size:,}", "events/s", "time over that of fused Adam", "first 3 steps, s", "peak MiB")
+            times[name].append(timed(epoch))
+    clock, cpu = ({n: [getattr(t, which) for t in all_] for n, all_ in times.items()} for which in ("clock", "cpu"))
+    head = (f"batches of {size:,}", "events/s", "clock", "CPU", "first 3 steps, s", "peak MiB")
+    lines = [
+        (
+            name, f"{sample.labels.size / statistics.median(clock[name]):,.0f}",
+            ratio(clock[name], clock[REFERENCE]), ratio(cpu[name], cpu[REFERENCE]), f"{first[name]:.1f}",
+            f"{peaks[name]:.0f}" if name in peaks else "",
+        )
+        for name in ways
+    ]  # fmt: skip
     return markdown_table(head, lines)
 
 
@@ -195,21 +212,23 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--batch", type=int, default=1024)
+    parser.add_argument("--no-compile", action="store_true")
     parser.add_argument("--peak", help="measure the memory of one way and print it")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     if chosen.peak:
         print_peak(chosen.peak, chosen.rows, chosen.batch, chosen.threads)
         return
-    peaks = {name: peak_mib(name, chosen.rows, 1024, chosen.threads) for name in WAYS if not WAYS[name].compile}
+    ways = {name: way for name, way in WAYS.items() if not (way.compile and chosen.no_compile)}
+    peaks = {name: peak_mib(name, chosen.rows, 1024, chosen.threads) for name in ways if not ways[name].compile}
     print(
         f"{chosen.rows:,} events of {FEATURES} features, 32 → 64 → 128 → 64 → 16 and back, head of 64; one epoch, "
         f"{chosen.threads} thread{'s' * (chosen.threads > 1)}, {chosen.rounds} rounds, load {os.getloadavg()[0]:.1f}. "
-        "Ratios: median (smallest – largest).\n"
+        f"Ratios to `{REFERENCE}`: median (smallest – largest).\n"
     )
-    print(measure(1024, chosen.rows, chosen.rounds, chosen.threads, peaks), flush=True)
-    print()
-    print(measure(64, chosen.rows // 10, chosen.rounds, chosen.threads, {}))
+    for size, rows in ((1024, chosen.rows), (64, chosen.rows // 10)):
+        known = peaks if rows == chosen.rows else {}
+        print(measure(ways, make_sample(rows), size, chosen.rounds, chosen.threads, known), end="\n\n", flush=True)
 
 
 if __name__ == "__main__":

@@ -29,4 +29,4 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 if __name__ == "__main__":
-    print(f"# Benchmark: {sys.argv[1]}\n\nWritten by `make bench-data`. {machine()}.\n", flush=True)  # noqa: T201
+    print(f"# Benchmark: {sys.argv[1]}\n\nWritten by `infra/bench.sh {sys.argv[1]}`. {machine()}.\n", flush=True)  # noqa: T201

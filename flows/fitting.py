@@ -37,7 +37,7 @@ class Trained(BaseModel):
     Attributes
     ----------
     determinism
-        What its bits depend on beside seeds (`cascada.training.fit.determinism_flags`).
+        What its bits depend on beside seeds (`cascada.training.determinism.determinism_flags`).
     """
 
     model_config = ConfigDict(frozen=True)
@@ -118,7 +118,7 @@ def _fit_and_log(
 ) -> Trained:
     # Here, not above: torch and Lightning take seconds to import, and a cached run needs neither.
     from cascada.registry.export import write_bundle
-    from cascada.training.fit import determinism_flags
+    from cascada.training.determinism import determinism_flags
     from flows.members import fit_model
 
     root, shape = load_settings().root, shape_of(experiment.model)

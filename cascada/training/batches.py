@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cascada.repro.seeds import integer_seed
 
-GROUP_ROWS = 65_536
+GROUP_BYTES = 8 * 2**20
 
 
 class Batches:
@@ -30,7 +30,7 @@ class Batches:
         Each epoch's order is drawn from the seed and the epoch's number, and the rest that fills no batch is left out.
         Without a seed rows keep their order, and the last batch may be shorter.
     group_rows
-        About how many rows a group has; at least one batch.
+        About how many rows a group has, at least one batch; without it, as many as take 8 MiB.
 
     Attributes
     ----------
@@ -39,13 +39,14 @@ class Batches:
     """
 
     def __init__(
-        self, *tensors: Tensor, batch_size: int, seed: int | None = None, group_rows: int = GROUP_ROWS
+        self, *tensors: Tensor, batch_size: int, seed: int | None = None, group_rows: int | None = None
     ) -> None:
         rows = tensors[0].shape[0]
         self._tensors = tensors
         self._seed = seed
         self.batch_size = min(batch_size, rows)
         self._rows = rows if seed is None else rows // self.batch_size * self.batch_size
+        group_rows = group_rows or GROUP_BYTES // sum(tensor[0].nbytes for tensor in tensors)
         self._group = max(1, group_rows // self.batch_size) * self.batch_size
         self.epoch = 0
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import shutil
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -224,11 +226,12 @@ def fit(
     InvalidDataError
         If the loss runs away before a single epoch is done.
     PlatformError
-        If the GPU has too little memory.
+        If the GPU has too little memory, or the step is to be compiled and there is no compiler.
     ArtifactError
         If the file to go on from cannot be read.
     """
     torch.set_num_threads(config.threads)
+    _check_compiler(config)
     checkpoint = folder / CHECKPOINT
     course = Course.load(checkpoint) if resume and checkpoint.exists() else Course()
     batches = Batches(*_tensors(train, scaling), batch_size=config.batch_size, seed=integer_seed(seed, "batches"))
@@ -244,6 +247,15 @@ def fit(
         )  # fmt: skip
         _run_trainer(task, folder=folder, progress=progress)
     return Fitted(network.cpu().eval().requires_grad_(), course.history, tuple(course.stopped))
+
+
+def _check_compiler(config: Training) -> None:
+    compiler = os.environ.get("CXX", "g++")  # what torch.compile calls on a CPU
+    if config.compile and not torch.cuda.is_available() and shutil.which(compiler) is None:
+        raise PlatformError(
+            "training.compile needs a C++ compiler", expected=f"{compiler} on the PATH",
+            hint="install one, or leave training.compile out",
+        )  # fmt: skip
 
 
 def _run_trainer(task: _Fit, *, folder: Path, progress: bool) -> None:
@@ -269,21 +281,3 @@ def _run_trainer(task: _Fit, *, folder: Path, progress: bool) -> None:
 
 def _tensors(sample: Sample, scaling: Scaling) -> tuple[Tensor, ...]:
     return (*(torch.from_numpy(values) for values in sample.standardised(scaling)), torch.tensor(sample.labels))
-
-
-def determinism_flags() -> dict[str, str | int | bool]:
-    """Tell what bits depend on beside seeds: two fits with the same flags on the same machine are equal.
-
-    Returns
-    -------
-    dict
-        As it is in this process now; to be asked right after a fit.
-    """
-    return {
-        "torch": torch.__version__,
-        "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
-        "threads": torch.get_num_threads(),
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
-        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        "float32_matmul_precision": torch.get_float32_matmul_precision(),
-    }

@@ -35,6 +35,12 @@ def test_groups_hold_the_same_batches_whatever_their_size(group_rows: int, group
     assert len(other) == groups
 
 
+def test_a_group_takes_8_mib_or_one_batch() -> None:
+    small, large = torch.zeros(300_000, 8), torch.zeros(40, 100_000)
+    assert len(Batches(small, torch.zeros(300_000, dtype=torch.int64), batch_size=1000, seed=1)) == 2
+    assert [len(group) for (group,) in Batches(large, batch_size=30)] == [30, 10]
+
+
 def test_without_a_seed_every_row_comes_in_order() -> None:
     batches = Batches(torch.arange(10), batch_size=4, group_rows=1)
     assert [batch.tolist() for batch in split(batches)] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]

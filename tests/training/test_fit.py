@@ -18,7 +18,8 @@ from cascada.config import DeepAutoencoder, Training
 from cascada.errors import InvalidDataError, PlatformError
 from cascada.training.batches import Batches
 from cascada.training.dataset import Sample
-from cascada.training.fit import AutoencoderTask, Fitted, determinism_flags, fit
+from cascada.training.determinism import determinism_flags
+from cascada.training.fit import AutoencoderTask, Fitted, fit
 from cascada.training.scaling import fit_scaling
 
 NAMES = ("a", "b", "c")
