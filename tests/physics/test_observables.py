@@ -9,19 +9,24 @@ import numpy as np
 import pytest
 
 from cascada.errors import ConfigError
-from cascada.physics.columns import OBSERVABLES
-from cascada.physics.observables import (
-    FEATURES,
-    Floats,
-    feature_matrix,
+from cascada.physics.columns import COLUMNS, OBSERVABLES
+from cascada.physics.observables import FEATURES, Floats, feature_matrix, find_feature, required_columns
+from cascada.physics.observables.showers import (
     mean_proton_xmax,
     muon_residual,
-    required_columns,
+    slant_beyond_maximum,
+    universality_residual,
     xmax_residual,
 )
 
 ENERGY_EEV = np.array([1.0, 10.0, 100.0, 10.0])
 ZENITH_DEG = np.array([0.0, 0.0, 45.0, 60.0])
+
+
+def some_of_everything() -> dict[str, Floats]:
+    """Numbers in every observable column, from 0.2 to 0.8."""
+    rng = np.random.default_rng(5)
+    return {name: rng.uniform(0.2, 0.8, 4) for name in OBSERVABLES}
 
 
 def mean_proton_showers() -> dict[str, Floats]:
@@ -36,14 +41,19 @@ def mean_proton_showers() -> dict[str, Floats]:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["muon_residual", "em_residual", "xmax_residual"])
+@pytest.mark.parametrize("name", ["muon_residual", "em_residual", "xmax_residual", "universality_residual"])
 def test_a_mean_proton_shower_has_no_residual(name: str) -> None:
     assert FEATURES[name].compute(mean_proton_showers()) == pytest.approx(np.zeros(4), abs=1e-9)
 
 
 @pytest.mark.parametrize(
     ("name", "column", "factor", "step"),
-    [("muon_residual", "n_mu", 2.0, math.log(2)), ("em_residual", "n_em", 0.5, -math.log(2))],
+    [
+        ("muon_residual", "n_mu", 2.0, math.log(2)),
+        ("em_residual", "n_em", 0.5, -math.log(2)),
+        ("universality_residual", "n_em", 0.5, -math.log(2)),
+        ("muon_share", "n_em", 0.5, math.log(2)),
+    ],
 )
 def test_residuals_are_logarithms_of_a_ratio(name: str, column: str, factor: float, step: float) -> None:
     showers = mean_proton_showers()
@@ -54,6 +64,22 @@ def test_residuals_are_logarithms_of_a_ratio(name: str, column: str, factor: flo
 def test_a_shower_100_g_cm2_deeper_is_one_unit_deeper() -> None:
     showers = mean_proton_showers()
     assert xmax_residual(showers | {"xmax_g_cm2": showers["xmax_g_cm2"] + 100}) == pytest.approx(np.ones(4))
+
+
+def test_a_vertical_shower_with_its_maximum_at_375_g_cm2_has_500_g_cm2_before_it() -> None:
+    deep = {"zenith_deg": np.array([0.0, 60.0]), "xmax_g_cm2": np.array([375.0, 875.0])}
+    assert slant_beyond_maximum(deep) == pytest.approx([1.0, 875.0 / 500.0])
+
+
+def test_a_deeper_shower_on_the_universal_profile_has_no_universality_residual() -> None:
+    showers = mean_proton_showers()
+    x = (875.0 / np.cos(np.radians(ZENITH_DEG)) - 900.0) / 251.0
+    deeper = showers | {
+        "xmax_g_cm2": np.full(4, 900.0),
+        "n_em": 4.75e9 * ENERGY_EEV * (1 + 0.24 * x) ** (0.24**-2) * np.exp(-x / 0.24),
+    }
+    assert universality_residual(deeper) == pytest.approx(np.zeros(4), abs=1e-9)
+    assert np.abs(FEATURES["em_residual"].compute(deeper)).min() > 0.01
 
 
 # <Xmax> of protons for QGSJetII-04 at lg(E/eV) of 18, 18.5, 19, 19.5, 20 (De Domenico et al., JCAP 07 (2013) 050).
@@ -98,7 +124,7 @@ class Watched(Mapping[str, Floats]):
 
 @pytest.mark.parametrize("name", FEATURES)
 def test_a_feature_reads_the_columns_that_it_declares(name: str) -> None:
-    watched = Watched(mean_proton_showers())
+    watched = Watched(some_of_everything())
     FEATURES[name].compute(watched)
     assert watched.read == set(FEATURES[name].columns)
 
@@ -116,11 +142,46 @@ def test_an_unknown_feature_names_the_nearest(ask: Callable[[list[str]], object]
     assert caught.value.hint.startswith("did you mean muon_residual ")
 
 
+def test_an_observable_column_is_a_feature_under_its_own_name() -> None:
+    everything = some_of_everything()
+    matrix = feature_matrix(everything, OBSERVABLES)
+    assert np.array_equal(matrix, np.stack(list(everything.values()), axis=1).astype(np.float32))
+    assert required_columns(("signal_vem", "image_dist_mm")) == ("image_dist_mm", "signal_vem")
+
+
+def test_no_feature_hides_a_column() -> None:
+    assert not set(FEATURES) & set(COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("energy_true_eev", "cannot be a feature: it is what only the simulation knows"),
+        ("anomaly", "is what only the simulation knows"),
+        ("primary", "cannot be a feature: it is the answer"),
+        ("shower_id", "numbers the rows"),
+        ("group_id", "which rows belong together"),
+        ("hadronic_model", "names the conditions of a simulation"),
+    ],
+)
+@pytest.mark.parametrize("ask", [required_columns, lambda names: feature_matrix(some_of_everything(), names)])
+def test_a_column_that_no_model_may_see_is_refused(ask: Callable[[list[str]], object], name: str, told: str) -> None:
+    with pytest.raises(ConfigError, match=told) as caught:
+        ask(["lg_energy", name])
+    assert repr(name) in caught.value.what
+
+
+@pytest.mark.parametrize("name", [c.name for c in COLUMNS.values() if c.role != "observable"])
+def test_every_column_is_an_observable_or_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match="cannot be a feature"):
+        find_feature(name)
+
+
 def test_observables_are_left_as_they_were() -> None:
-    showers = mean_proton_showers()
-    feature_matrix(showers, tuple(FEATURES))
-    for name, values in mean_proton_showers().items():
-        assert np.array_equal(showers[name], values)
+    observables = some_of_everything()
+    feature_matrix(observables, (*FEATURES, *OBSERVABLES))
+    for name, values in some_of_everything().items():
+        assert np.array_equal(observables[name], values)
 
 
 def test_muons_and_energy_scale_together() -> None:
