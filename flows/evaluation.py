@@ -23,7 +23,7 @@ from cascada.repro.seeds import generator
 from cascada.settings import load_settings
 from cascada.tracking import runs
 from cascada.training.dataset import Sample, observables, take_partition
-from cascada.training.traces import open_stations
+from cascada.training.traces import read_stations
 from flows.fitting import Trained
 from flows.ingest import Ingested
 from flows.policies import CACHED, RETRIED, by_content
@@ -43,9 +43,9 @@ def predict_test(bundle: Bundle, ingested: Ingested) -> tuple[Predictions, Sampl
     root, spec = load_settings().root, bundle.spec
     frame, manifest = read_showers(ingested.snapshot, root), read_split(ingested.split)
     rows = frame.filter(manifest["partition"] == "test")
-    stations = open_stations(ingested.snapshot, spec.stations, root)
-    sample = take_partition(frame, manifest, "test", features=spec.features, classes=spec.classes, stations=stations)
-    return bundle.predict(observables(rows, spec.features), sample.stations), sample
+    sample = take_partition(frame, manifest, "test", features=spec.features, classes=spec.classes)
+    stations = read_stations(ingested.snapshot, spec.stations, rows, root)
+    return bundle.predict(observables(rows, spec.features), stations), sample
 
 
 @task(cache_key_fn=by_content("experiment", "ingested", "trained"), **CACHED, **RETRIED)
