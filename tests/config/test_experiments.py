@@ -80,8 +80,8 @@ def test_the_experiments_of_the_repository_load(path: Path) -> None:
     check_names(experiment)
 
 
-def test_the_repository_brings_both_experiments() -> None:
-    assert [path.stem for path in SHIPPED] == ["composition", "demo"]
+def test_the_repository_brings_its_experiments() -> None:
+    assert [path.stem for path in SHIPPED] == ["composition", "demo", "traces"]
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def network() -> nn.Module:
     built = build(MODEL, features=1, reference=(False, True, True)).eval()
     with torch.no_grad():
         for parameter in built.parameters():
-            parameter *= 3.0  # fresh weights hardly look at their input
+            parameter.mul_(3.0)  # fresh weights hardly look at their input
     return built
 
 
