@@ -26,7 +26,7 @@ from cascada.repro.seeds import generator
 from cascada.settings import load_settings
 from cascada.tracking import runs
 from cascada.training.dataset import Sample, observables, take_partition
-from cascada.training.traces import open_stations
+from cascada.training.traces import read_stations
 from flows.comparison import compare_baselines, shift_domain
 from flows.fitting import Trained
 from flows.ingest import Ingested
@@ -59,10 +59,8 @@ def predict_test(bundle: Bundle, ingested: Ingested) -> tuple[Predictions, Truth
     rows = frame.filter(manifest["partition"] == "test")
     snapshot = ingested.snapshot
     told = pl.read_parquet(snapshot.path / "truth.parquet") if "truth" in snapshot.tables else None
-    stations = open_stations(snapshot, spec.stations, root)
-    sample = take_partition(frame, manifest, "test", features=spec.features, classes=spec.classes, stations=stations)
-    said = bundle.predict(observables(rows, spec.features), sample.stations)
-    return said, take_truth(rows, spec.classes, told)
+    stations = read_stations(snapshot, spec.stations, rows, root)
+    return bundle.predict(observables(rows, spec.features), stations), take_truth(rows, spec.classes, told)
 
 
 def take_sides(bundle: Bundle, ingested: Ingested) -> tuple[Sample, Sample]:

@@ -81,6 +81,14 @@ def open_stations(snapshot: SnapshotRef, shape: StationShape | None, root: Path)
     return StationTable(scan_table(snapshot, STATIONS, root), shape)
 
 
+def read_stations(
+    snapshot: SnapshotRef, shape: StationShape | None, showers: pl.DataFrame, root: Path
+) -> NDArray[np.float32] | None:
+    """Open the stations of a snapshot and take those of some showers: see `open_stations` and `take_stations`."""
+    table = open_stations(snapshot, shape, root)
+    return None if table is None else take_stations(table, showers)
+
+
 def take_stations(table: StationTable, showers: pl.DataFrame) -> NDArray[np.float32]:
     """Take the stations of showers, in bounded memory beside the answer.
 

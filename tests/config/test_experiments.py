@@ -81,7 +81,7 @@ def test_the_experiments_of_the_repository_load(path: Path) -> None:
 
 
 def test_the_repository_brings_its_experiments() -> None:
-    assert [path.stem for path in SHIPPED] == ["composition", "demo", "fact", "magic"]
+    assert [path.stem for path in SHIPPED] == ["composition", "demo", "fact", "magic", "traces"]
 
 
 @pytest.mark.parametrize(

@@ -112,12 +112,3 @@ def test_the_record_names_the_table_of_the_traces(served: tuple[Project, dict[st
     assert len(dataset["table_sha256"]["stations"]) == 64
     metrics = {metric["name"] for metric in outcome["evaluation"]["metrics"]}
     assert {"accuracy", "anomaly_auc"} <= metrics
-
-
-def test_a_model_of_traces_and_showers_without_a_detector_are_refused_at_once(
-    served: tuple[Project, dict[str, Any]],
-) -> None:
-    answer = served[0].cascada("train", SMALL[0], "--set", "source.level=shower")
-    assert answer.returncode == 2
-    assert "level: detector" in answer.stderr
-    assert "Traceback" not in answer.stderr
