@@ -11,7 +11,7 @@ from prefect.artifacts import create_table_artifact
 from pydantic import BaseModel, ConfigDict
 
 from cascada.config import Experiment
-from cascada.data.splits import read_split
+from cascada.data.splits import Partition, read_split
 from cascada.data.versions import read_showers
 from cascada.evaluation.assessment import evaluate
 from cascada.evaluation.controls import shuffled_label_control
@@ -54,24 +54,24 @@ class Evaluated(BaseModel):
 
 def predict_test(bundle: Bundle, ingested: Ingested) -> tuple[Predictions, Truth]:
     """Let a bundle predict the test partition of a split; classes are those of the bundle."""
-    root, spec = load_settings().root, bundle.spec
-    frame, manifest = read_showers(ingested.snapshot, root), read_split(ingested.split)
-    rows = frame.filter(manifest["partition"] == "test")
-    snapshot = ingested.snapshot
+    return _predict(bundle, ingested, *_read(ingested))
+
+
+def _read(ingested: Ingested) -> tuple[pl.DataFrame, pl.DataFrame]:
+    return read_showers(ingested.snapshot, load_settings().root), read_split(ingested.split)
+
+
+def _predict(
+    bundle: Bundle, ingested: Ingested, frame: pl.DataFrame, manifest: pl.DataFrame
+) -> tuple[Predictions, Truth]:
+    rows, snapshot, spec = frame.filter(manifest["partition"] == "test"), ingested.snapshot, bundle.spec
     told = pl.read_parquet(snapshot.path / "truth.parquet") if "truth" in snapshot.tables else None
-    stations = read_stations(snapshot, spec.stations, rows, root)
+    stations = read_stations(snapshot, spec.stations, rows, load_settings().root)
     return bundle.predict(observables(rows, spec.features), stations), take_truth(rows, spec.classes, told)
 
 
-def take_sides(bundle: Bundle, ingested: Ingested) -> tuple[Sample, Sample]:
-    """Take the training and the test partition, with the features and classes of a bundle."""
-    frame, manifest = read_showers(ingested.snapshot, load_settings().root), read_split(ingested.split)
-    spec = bundle.spec
-    train, test = (
-        take_partition(frame, manifest, side, features=spec.features, classes=spec.classes)
-        for side in ("train", "test")
-    )
-    return train, test
+def _take(bundle: Bundle, frame: pl.DataFrame, manifest: pl.DataFrame, side: Partition) -> Sample:
+    return take_partition(frame, manifest, side, features=bundle.spec.features, classes=bundle.spec.classes)
 
 
 def evaluate_test(bundle: Bundle, predictions: Predictions, truth: Truth, *, seed: int) -> Evaluation:
@@ -87,8 +87,9 @@ def judge_bundle(experiment: Experiment, ingested: Ingested, trained: Trained) -
     with tempfile.TemporaryDirectory(prefix="cascada-evaluate-") as scratch:
         folder = Path(scratch)
         bundle = Bundle(runs.fetch_files(trained.run_id, "bundle", folder))
-        predictions, truth = predict_test(bundle, ingested)
-        train, test = take_sides(bundle, ingested)
+        frame, manifest = _read(ingested)
+        predictions, truth = _predict(bundle, ingested, frame, manifest)
+        train, test = (_take(bundle, frame, manifest, side) for side in ("train", "test"))
         measured = evaluate_test(bundle, predictions, truth, seed=experiment.seed)
         control = shuffled_label_control(train, test, rng=generator(experiment.seed, "shuffled labels"))
         evaluation = measured.model_copy(update={"metrics": (*measured.metrics, *control)})
