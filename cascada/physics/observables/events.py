@@ -51,7 +51,8 @@ def _ln_distance(event: Observables) -> Floats:
 def _mean_time(event: Observables, coefficients: tuple[float, ...]) -> Floats:
     x, t = _ln_distance(event), sec_zenith_reco(event)
     constant, far, tilt, tilt2, both = coefficients
-    return constant + far * x + tilt * t + tilt2 * t**2 + both * x * t
+    mean: Floats = constant + far * x + tilt * t + tilt2 * t**2 + both * x * t
+    return mean
 
 
 def rise_time_residual(event: Observables) -> Floats:
