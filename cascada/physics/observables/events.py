@@ -45,14 +45,13 @@ def lg_distance(event: Observables) -> Floats:
 
 
 def _ln_distance(event: Observables) -> Floats:
-    return np.log(10.0) * lg_distance(event)
+    return np.log(np.maximum(event["distance_m"], 1.0) / 1000.0)
 
 
 def _mean_time(event: Observables, coefficients: tuple[float, ...]) -> Floats:
     x, t = _ln_distance(event), sec_zenith_reco(event)
     constant, far, tilt, tilt2, both = coefficients
-    mean: Floats = constant + far * x + tilt * t + tilt2 * t**2 + both * x * t
-    return mean
+    return constant + far * x + tilt * t + tilt2 * t**2 + both * x * t
 
 
 def rise_time_residual(event: Observables) -> Floats:
