@@ -44,6 +44,10 @@ WORKED = {
     "image_lg_concentration_1": [-0.69897, -0.30103],
     "image_lg_concentration_2": [-0.60206, -0.30103],
     "image_concentration_ratio": [0.8, 1.0],
+    "image_lg_peak": [2.39794, 1.69897],  # 250 and 50 phe
+    "image_lg_peakedness": [2.89509, 1.49715],  # 0.25 * 1000 pi, 0.5 * 20 pi
+    "image_lg_peak_per_width": [0.69897, -0.30103],
+    "image_lg_disp": [2.69897, 2.0],  # 300 / 0.6, 100 / 1
     "image_miss_mm": [150.0, 100.0],
     "image_along_mm": [259.80762, 0.0],
     "image_miss_over_width": [7.5, 100.0],

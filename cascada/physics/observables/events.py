@@ -45,7 +45,7 @@ def lg_distance(event: Observables) -> Floats:
 
 
 def _ln_distance(event: Observables) -> Floats:
-    return np.asarray(np.log(10.0) * lg_distance(event), np.float64)
+    return np.log(np.maximum(event["distance_m"], 1.0) / 1000.0)
 
 
 def _mean_time(event: Observables, coefficients: tuple[float, ...]) -> Floats:

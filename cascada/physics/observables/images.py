@@ -84,6 +84,35 @@ def image_concentration_ratio(image: Observables) -> Floats:
     return image["image_concentration_1"] / np.maximum(image["image_concentration_2"], 1e-4)
 
 
+def image_lg_peak(image: Observables) -> Floats:
+    """Lg of the light in the two brightest pixels, phe."""
+    return image_lg_size(image) + image_lg_concentration_2(image)
+
+
+def image_lg_peakedness(image: Observables) -> Floats:
+    """Lg of the share of the two brightest pixels times the area of the ellipse, mm2.
+
+    Two pixels of area a hold the share ``a / (pi w l)`` of an image with a Gaussian profile: the product is then the
+    same for every image, and larger for one with a marked core, as electromagnetic cascades make it.
+    """
+    return image_lg_concentration_2(image) + np.log10(np.pi * _width(image) * _length(image))
+
+
+def image_lg_peak_per_width(image: Observables) -> Floats:
+    """Lg of the share of the two brightest pixels times the width, mm: the core across the image."""
+    return image_lg_concentration_2(image) + image_lg_width(image)
+
+
+def image_lg_disp(image: Observables) -> Floats:
+    """Lg of dist over (1 - width / length), mm: nearly the same for all gammas of a source.
+
+    The farther away a shower is, the longer its image and the farther it lies from the source: disp = xi (1 -
+    width / length) estimates the distance (Lessard et al., Astropart. Phys. 15 (2001) 1, arXiv:astro-ph/0005468).
+    """
+    elongation = np.maximum(1.0 - image_axis_ratio(image), 0.02)
+    return np.log10(np.maximum(image["image_dist_mm"], _THIN_MM) / elongation)
+
+
 def image_miss_mm(image: Observables) -> Floats:
     """Distance at which the major axis misses the source: dist times sin(alpha) (Hillas 1985), mm."""
     return image["image_dist_mm"] * np.sin(np.radians(image["image_alpha_deg"]))
@@ -191,6 +220,10 @@ IMAGE_FEATURES = {
     "image_lg_concentration_1": Feature(image_lg_concentration_1, ("image_concentration_1",)),
     "image_lg_concentration_2": Feature(image_lg_concentration_2, ("image_concentration_2",)),
     "image_concentration_ratio": Feature(image_concentration_ratio, ("image_concentration_1", "image_concentration_2")),
+    "image_lg_peak": Feature(image_lg_peak, ("image_concentration_2", "image_size_phe")),
+    "image_lg_peakedness": Feature(image_lg_peakedness, (*_ELLIPSE, "image_concentration_2")),
+    "image_lg_peak_per_width": Feature(image_lg_peak_per_width, ("image_concentration_2", "image_width_mm")),
+    "image_lg_disp": Feature(image_lg_disp, (*_ELLIPSE, "image_dist_mm")),
     "image_miss_mm": Feature(image_miss_mm, _SOURCE),
     "image_along_mm": Feature(image_along_mm, _SOURCE),
     "image_miss_over_width": Feature(image_miss_over_width, (*_SOURCE, "image_width_mm")),
