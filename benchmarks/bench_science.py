@@ -48,8 +48,13 @@ _SUPERVISED = (
     "logistic", "linear_svm", "nystroem_svm", "random_forest", "hist_gradient_boosting", "xgboost", "lightgbm"
 )  # fmt: skip
 _ANOMALY = ("pca", "isolation_forest", "local_outlier_factor", "gaussian_mixture")
-_ONE_CLASS = ("training.one_class=true", "baselines.supervised=[]", f"baselines.anomaly=[{', '.join(_ANOMALY)}]")
-_TOLD_APART = (f"baselines.supervised=[{', '.join(_SUPERVISED)}]", "baselines.anomaly=[]")
+_ONE_CLASS = (
+    "training.threads=1",
+    "training.one_class=true",
+    "baselines.supervised=[]",
+    f"baselines.anomaly=[{', '.join(_ANOMALY)}]",
+)
+_TOLD_APART = ("training.threads=1", f"baselines.supervised=[{', '.join(_SUPERVISED)}]", "baselines.anomaly=[]")
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,9 @@ from flows.fitting import Trained
 from flows.ingest import Ingested
 from flows.policies import CACHED, RETRIED, by_content
 
-_STREAMS = ["simulator", "split", "weights", "batches", "bootstrap", "shuffled labels"]
+_STREAMS = [
+    "simulator", "split", "member i", "weights", "batches", "fit", "density", "shuffled labels", "bootstrap",
+]  # fmt: skip
 
 
 class Evaluated(BaseModel):
@@ -138,7 +140,7 @@ def _record(
         },
         code=code_state(load_settings().root),
         assessment=evaluation.model_dump(mode="json"),
-        randomness={"root_seed": experiment.seed, "streams": _STREAMS},
+        randomness={"root_seed": experiment.seed, "streams": _STREAMS, "determinism": trained.determinism},
         software=software(),
         hardware=hardware(),
     )
