@@ -39,4 +39,4 @@ class Training(Section):
     compile: bool = Field(
         False, description="let torch compile the training step: minutes at the start, for long fits of large networks"
     )
-    threads: int = Field(2, ge=1, description="CPU threads; part of the experiment since sums depend on it")
+    threads: int = Field(1, ge=1, description="CPU threads; sums depend on it; more pay for large networks only")
