@@ -27,6 +27,7 @@ from cascada.config import Experiment, load_experiment
 from cascada.data.ingest import Intake, take_snapshot
 from cascada.data.splits import assign
 from cascada.evaluation.anomalies import normal_showers
+from cascada.evaluation.domain import fit_domain
 from cascada.evaluation.metrics import Floats, Metric, Resampling
 from cascada.evaluation.predictions import Predictions
 from cascada.evaluation.separation import rank
@@ -245,9 +246,10 @@ def _ask(
         experiment, samples["train"], samples["validation"], samples["calibration"], classes=classes, folder=folder
     )
     normal = tuple(name in experiment.reference for name in classes)
+    domain = fit_domain(observables(rows["test"], experiment.features))
     bundle = write_bundle(
         fitted.members, scaling=fitted.scaling, temperature=fitted.temperature,
-        calibration=samples["calibration"].of_classes(normal).inputs, stations=None, classes=classes,
+        calibration=samples["calibration"].of_classes(normal).inputs, domain=domain, classes=classes,
         reference=experiment.reference, features=experiment.features, model={}, lineage=_LINEAGE,
         folder=folder / "bundle",
     )  # fmt: skip

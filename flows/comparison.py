@@ -9,19 +9,16 @@ from prefect import task
 
 from cascada.config import Experiment
 from cascada.data.shifts import shifted_tables
-from cascada.data.splits import read_split
-from cascada.data.versions import read_showers
 from cascada.evaluation.assessment import evaluate
 from cascada.evaluation.metrics import Evaluation
 from cascada.evaluation.truth import take_truth
 from cascada.physics.primaries import class_order
 from cascada.registry.bundle import Bundle
 from cascada.repro.seeds import generator
-from cascada.settings import load_settings
 from cascada.tracking import runs
 from cascada.training.dataset import observables, take_partition
 from flows.fitting import Trained
-from flows.ingest import Ingested
+from flows.ingest import Ingested, open_partitions
 from flows.policies import CACHED, by_content
 from flows.rivals import judge_baselines
 
@@ -29,7 +26,7 @@ from flows.rivals import judge_baselines
 @task(cache_key_fn=by_content("experiment", "ingested"), **CACHED)
 def compare_baselines(experiment: Experiment, ingested: Ingested) -> dict[str, Evaluation]:
     """Fit the baselines of an experiment on the partitions of its model, and judge them."""
-    frame, manifest = read_showers(ingested.snapshot, load_settings().root), read_split(ingested.split)
+    frame, manifest = open_partitions(ingested)
     classes = class_order(set(ingested.snapshot.rows_per_primary))
     train, calibration, test = (
         take_partition(frame, manifest, name, features=experiment.features, classes=classes)
@@ -42,7 +39,7 @@ def compare_baselines(experiment: Experiment, ingested: Ingested) -> dict[str, E
 @task(cache_key_fn=by_content("experiment", "ingested", "trained"), **CACHED)
 def shift_domain(experiment: Experiment, ingested: Ingested, trained: Trained) -> dict[str, Evaluation]:
     """Judge the bundle on shifted copies of the test partition; none of a model of traces, which are not shifted."""
-    frame, manifest = read_showers(ingested.snapshot, load_settings().root), read_split(ingested.split)
+    frame, manifest = open_partitions(ingested)
     with tempfile.TemporaryDirectory(prefix="cascada-shift-") as scratch:
         bundle = Bundle(runs.fetch_files(trained.run_id, "bundle", Path(scratch)))
     if bundle.spec.stations is not None:

@@ -11,8 +11,7 @@ from prefect.artifacts import create_table_artifact
 from pydantic import BaseModel, ConfigDict
 
 from cascada.config import Experiment
-from cascada.data.splits import Partition, read_split
-from cascada.data.versions import read_showers
+from cascada.data.splits import Partition
 from cascada.evaluation.assessment import evaluate
 from cascada.evaluation.controls import shuffled_label_control
 from cascada.evaluation.metrics import Evaluation
@@ -29,7 +28,7 @@ from cascada.training.dataset import Sample, observables, take_partition
 from cascada.training.traces import read_stations
 from flows.comparison import compare_baselines, shift_domain
 from flows.fitting import Trained
-from flows.ingest import Ingested
+from flows.ingest import Ingested, open_partitions
 from flows.policies import CACHED, RETRIED, by_content
 
 _STREAMS = [
@@ -56,11 +55,7 @@ class Evaluated(BaseModel):
 
 def predict_test(bundle: Bundle, ingested: Ingested) -> tuple[Predictions, Truth]:
     """Let a bundle predict the test partition of a split; classes are those of the bundle."""
-    return _predict(bundle, ingested, *_read(ingested))
-
-
-def _read(ingested: Ingested) -> tuple[pl.DataFrame, pl.DataFrame]:
-    return read_showers(ingested.snapshot, load_settings().root), read_split(ingested.split)
+    return _predict(bundle, ingested, *open_partitions(ingested))
 
 
 def _predict(
@@ -89,7 +84,7 @@ def judge_bundle(experiment: Experiment, ingested: Ingested, trained: Trained) -
     with tempfile.TemporaryDirectory(prefix="cascada-evaluate-") as scratch:
         folder = Path(scratch)
         bundle = Bundle(runs.fetch_files(trained.run_id, "bundle", folder))
-        frame, manifest = _read(ingested)
+        frame, manifest = open_partitions(ingested)
         predictions, truth = _predict(bundle, ingested, frame, manifest)
         train, test = (_take(bundle, frame, manifest, side) for side in ("train", "test"))
         measured = evaluate_test(bundle, predictions, truth, seed=experiment.seed)

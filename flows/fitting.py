@@ -13,17 +13,16 @@ from prefect import flow, task
 from pydantic import BaseModel, ConfigDict
 
 from cascada.config import Experiment
-from cascada.data.splits import read_split
-from cascada.data.versions import read_showers
+from cascada.evaluation.domain import fit_domain
 from cascada.physics.primaries import class_order
 from cascada.registry.bundle import Lineage
 from cascada.repro.environment import code_state
 from cascada.repro.fingerprint import json_sha256, source_sha256
 from cascada.settings import load_settings
 from cascada.tracking import runs
-from cascada.training.dataset import take_partition
+from cascada.training.dataset import observables, take_partition
 from cascada.training.traces import open_stations, shape_of
-from flows.ingest import Ingested
+from flows.ingest import Ingested, open_partitions
 from flows.policies import CACHED, PACKAGES, by_content
 
 logger = logging.getLogger(__name__)
@@ -122,7 +121,7 @@ def _fit_and_log(
     from flows.members import fit_model
 
     root, shape = load_settings().root, shape_of(experiment.model)
-    frame, manifest = read_showers(ingested.snapshot, root), read_split(ingested.split)
+    frame, manifest = open_partitions(ingested)
     stations = open_stations(ingested.snapshot, shape, root)
     classes = class_order(set(ingested.snapshot.rows_per_primary))
     train, validation, calibration = (
@@ -134,9 +133,10 @@ def _fit_and_log(
         progress=sys.stderr.isatty(), resume=True,
     )  # fmt: skip
     normal = tuple(name in experiment.reference for name in classes)
+    domain = fit_domain(observables(frame.filter(manifest["partition"] == "train"), experiment.features))
     bundle = write_bundle(
         fitted.members, scaling=fitted.scaling, temperature=fitted.temperature,
-        calibration=calibration.of_classes(normal).inputs, stations=shape, classes=classes,
+        calibration=calibration.of_classes(normal).inputs, domain=domain, stations=shape, classes=classes,
         reference=tuple(n for n in classes if n in experiment.reference), features=experiment.features,
         model=experiment.model_dump(mode="json", include={"model", "anomaly"}), lineage=lineage,
         folder=scratch / "bundle",

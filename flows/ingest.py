@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import polars as pl
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from pydantic import BaseModel, ConfigDict
@@ -14,9 +15,10 @@ from cascada.data.leaks import summarise_split
 from cascada.data.snapshots import SnapshotRef, digest_table
 from cascada.data.sources import read_source
 from cascada.data.sources.files import find_files, hash_files
-from cascada.data.splits import SplitRef, assign, write_split
+from cascada.data.splits import SplitRef, assign, read_split, write_split
 from cascada.data.validation import ValidationReport, enforce, load_suite, validate_summary
-from cascada.data.versions import ensure, read_showers, track
+from cascada.data.versions import ensure, read_showers, scan_table, track
+from cascada.physics.anomalies import NONE
 from cascada.physics.observables import required_columns
 from cascada.settings import load_settings
 from flows.policies import CACHED, RETRIED, by_content
@@ -86,6 +88,21 @@ def make_split(experiment: Experiment, snapshot: SnapshotRef) -> SplitRef:
     if snapshot.valid:
         enforce(report)
     return write_split(manifest, settings.home / "splits")
+
+
+def open_partitions(ingested: Ingested) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Read showers and split, row by row the same; showers of an anomalous kind stand in the test partition alone.
+
+    What is to be found must not be learnt as normal, nor calibrate what normal is.
+    """
+    root = load_settings().root
+    showers, manifest = read_showers(ingested.snapshot, root), read_split(ingested.split)
+    if "truth" not in ingested.snapshot.tables:
+        return showers, manifest
+    truth = scan_table(ingested.snapshot, "truth", root).select("shower_id", "anomaly").collect()
+    kinds = showers.select("shower_id").join(truth, on="shower_id", how="left", maintain_order="left")["anomaly"]
+    kept = (kinds.fill_null(NONE) == NONE) | (manifest["partition"] == "test")
+    return showers.filter(kept), manifest.filter(kept)
 
 
 @flow(name="ingest", flow_run_name="{experiment.name}")

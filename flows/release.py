@@ -15,7 +15,7 @@ from cascada.evaluation.gates import Verdict, judge
 from cascada.evaluation.metrics import Evaluation, Metric, accuracy_difference
 from cascada.evaluation.report import MARKDOWN, Report, write_report
 from cascada.registry import promotion
-from cascada.registry.bundle import Bundle
+from cascada.registry.bundle import Bundle, BundleSpec
 from cascada.repro.seeds import generator
 from cascada.tracking import models, runs
 from flows.evaluation import Evaluated, evaluate_test, predict_test
@@ -75,7 +75,7 @@ def register_and_promote(
             else _gain(bundle, _fetch(rival.run_id, Path(scratch) / "champion"), ingested, experiment.seed)
         )
     verdict = judge(
-        evaluated.evaluation, experiment.gate, features=bundle.spec.features, data_valid=ingested.snapshot.valid,
+        evaluated.evaluation, experiment.gate, features=_telling(bundle.spec), data_valid=ingested.snapshot.valid,
         gain=gain,
     )  # fmt: skip
     promoted = promotion.promote(version, verdict)
@@ -83,6 +83,11 @@ def register_and_promote(
         identity=_identify(promoted, bundle), verdict=verdict, champion=verdict.passed,
         rival=None if rival is None else rival.run_id,
     )  # fmt: skip
+
+
+def _telling(spec: BundleSpec) -> tuple[str, ...]:
+    """Name the features that say which physics ceilings hold; traces tell at least what the signal does."""
+    return spec.features if spec.stations is None else (*spec.features, "signal_vem")
 
 
 def _fetch(run_id: str, folder: Path) -> Bundle:

@@ -25,7 +25,7 @@ _SOURCES = (
     "cascada/physics/observables/showers.py", "cascada/physics/observables/events.py",
     "cascada/physics/observables/images.py",
     "cascada/repro/__init__.py", "cascada/repro/fingerprint.py",
-    "cascada/evaluation/__init__.py", "cascada/evaluation/predictions.py",
+    "cascada/evaluation/__init__.py", "cascada/evaluation/domain.py", "cascada/evaluation/predictions.py",
     "cascada/registry/__init__.py", "cascada/registry/bundle.py",
     "serving/__init__.py", "serving/inputs.py", "serving/schemas.py", "serving/service.py",
 )  # fmt: skip

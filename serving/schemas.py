@@ -65,8 +65,11 @@ class EventPrediction(BaseModel):
 
     primary: str = Field(description="most likely primary")
     probabilities: dict[str, float] = Field(description="per primary; they sum to one")
-    anomaly_score: float = Field(description="mean squared reconstruction error; larger is stranger")
-    p_value: float = Field(description="share of reference hadrons at least as strange")
+    anomaly_score: float = Field(description="larger is stranger; p_value says how strange")
+    p_value: float = Field(description="share of reference showers at least as strange")
+    ln_mass: float | None = Field(description="mean of ln A under the probabilities of the nuclei; null without any")
+    ln_mass_sigma: float | None = Field(description="standard deviation of ln A under them")
+    in_domain: bool = Field(description="whether every observable lies in the range that the model was fitted on")
 
 
 class ModelIdentity(BaseModel):

@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Annotated
 
 import bentoml
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
-from cascada.evaluation.predictions import Predictions
+from cascada.evaluation.predictions import Predictions, ln_mass_sigma, mean_ln_mass
 from cascada.physics.footprint import ZENITH
+from cascada.physics.primaries import PRIMARIES
 from cascada.registry.bundle import Bundle
 from serving.inputs import columns_of, stations_of
 from serving.schemas import EventPrediction, ModelIdentity, PredictionResponse, ShowerEvent
@@ -34,18 +37,31 @@ class PrimaryService:
         observables, shape = columns_of(events, self._bundle.columns), self._bundle.spec.stations
         stations = None if shape is None else stations_of(events, observables[ZENITH], shape)
         answer = self._bundle.predict(observables, stations)
-        return PredictionResponse(predictions=self._per_event(answer), model=self._identity)
+        inside = self._bundle.spec.domain.contains(observables)
+        return PredictionResponse(predictions=self._per_event(answer, inside), model=self._identity)
 
-    def _per_event(self, answer: Predictions) -> list[EventPrediction]:
+    def _per_event(self, answer: Predictions, inside: NDArray[np.bool_]) -> list[EventPrediction]:
         classes = self._bundle.spec.classes
+        masses = ln_masses(answer.probabilities, classes)
         return [
             EventPrediction(
                 primary=classes[int(probabilities.argmax())],
                 probabilities=dict(zip(classes, probabilities.tolist(), strict=True)),
                 anomaly_score=float(score),
                 p_value=float(p_value),
+                ln_mass=mass[0],
+                ln_mass_sigma=mass[1],
+                in_domain=bool(known),
             )
-            for probabilities, score, p_value in zip(
-                answer.probabilities, answer.anomaly_score, answer.p_value, strict=True
+            for probabilities, score, p_value, mass, known in zip(
+                answer.probabilities, answer.anomaly_score, answer.p_value, masses, inside, strict=True
             )
         ]
+
+
+def ln_masses(probabilities: NDArray[np.float64], classes: tuple[str, ...]) -> list[tuple[float | None, float | None]]:
+    """Estimate ln A and its uncertainty of each event; None where the model knows no nuclei."""
+    if not any(PRIMARIES[name].is_nucleus for name in classes):
+        return [(None, None)] * len(probabilities)
+    estimates = mean_ln_mass(probabilities, classes), ln_mass_sigma(probabilities, classes)
+    return list(zip(*(values.tolist() for values in estimates), strict=True))

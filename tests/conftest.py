@@ -9,11 +9,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
+import hypothesis
 import pytest
 from projects import REPOSITORY, Project, free_port
 from swift import S3, running
 
 from cascada import platform
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 _COPIED = ("data/catalog.yaml", "expectations", "flows", "prefect.yaml", ".dvc/config", ".dvc/.gitignore", ".gitignore")

@@ -134,7 +134,8 @@ def _write(events: list[dict[str, Any]], answer: dict[str, Any], out: Path) -> N
 
     rows = [
         event
-        | {"primary_pred": said["primary"], "anomaly_score": said["anomaly_score"], "p_value": said["p_value"]}
+        | {"primary_pred": said["primary"]}
+        | {name: said[name] for name in ("anomaly_score", "p_value", "ln_mass", "ln_mass_sigma", "in_domain")}
         | {f"probability_{name}": share for name, share in said["probabilities"].items()}
         for event, said in zip(events, answer["predictions"], strict=True)
     ]

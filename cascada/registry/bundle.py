@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from cascada.errors import ArtifactError, ConfigError
+from cascada.evaluation.domain import Domain
 from cascada.evaluation.predictions import Predictions, conformal_p_value
 from cascada.physics.footprint import ZENITH, StationShape
 from cascada.physics.observables import feature_matrix, required_columns
@@ -58,6 +59,8 @@ class BundleSpec(BaseModel):
         Names in `cascada.physics.observables`, in the order of the graph's input.
     model, scaling, temperature
         Spec of the networks, standardisation and divisor of the logits, as they were fitted.
+    domain
+        Ranges of the observables that the networks were fitted on.
     stations
         What a model of traces sees of the stations of an event; None for the others.
     files
@@ -73,6 +76,7 @@ class BundleSpec(BaseModel):
     model: dict[str, Any]
     temperature: float
     scaling: dict[str, Any]
+    domain: Domain
     stations: StationShape | None = None
     lineage: Lineage
     files: dict[str, str]

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from cascada.errors import ArtifactError
+from cascada.evaluation.domain import Domain
 from cascada.physics.footprint import StationShape
 from cascada.registry.bundle import GRAPH, INPUTS, REFERENCE, SPEC, WEIGHTS, Bundle, BundleSpec, Graph, Lineage
 from cascada.repro.fingerprint import file_sha256
@@ -53,7 +54,7 @@ class _Inference(nn.Module):
 def write_bundle(
     members: Sequence[Member], *, scaling: Scaling, temperature: float, calibration: Sequence[NDArray[np.float32]],
     classes: tuple[str, ...], reference: tuple[str, ...], features: tuple[str, ...], model: dict[str, object],
-    lineage: Lineage, folder: Path, stations: StationShape | None = None,
+    domain: Domain, lineage: Lineage, folder: Path, stations: StationShape | None = None,
 ) -> Bundle:  # fmt: skip
     """Write a bundle and open it.
 
@@ -68,6 +69,8 @@ def write_bundle(
         features, shape (m, features), and for models of traces the stations.
     model
         Sections of the experiment that say how the networks were built.
+    domain
+        Ranges of the observables that the networks were fitted on.
     folder
         New or empty folder.
     stations
@@ -81,7 +84,7 @@ def write_bundle(
     np.save(folder / REFERENCE, np.sort(scores), allow_pickle=False)
     spec = BundleSpec(
         classes=classes, reference=reference, features=features, model=model, temperature=temperature,
-        scaling=scaling.model_dump(mode="json"), lineage=lineage, stations=stations,
+        scaling=scaling.model_dump(mode="json"), lineage=lineage, domain=domain, stations=stations,
         files={name: file_sha256(folder / name) for name in (GRAPH, WEIGHTS, REFERENCE)},
     )  # fmt: skip
     (folder / SPEC).write_text(spec.model_dump_json(indent=2) + "\n", encoding="utf-8")

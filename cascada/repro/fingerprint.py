@@ -37,10 +37,10 @@ def json_sha256(value: Any) -> str:
 
 
 def source_sha256(*folders: Path) -> str:
-    """Hash the Python and YAML sources below folders: what a cached result was computed by."""
+    """Hash the sources (Python, YAML, templates) below folders: what a cached result was computed by."""
     return json_sha256(
         {
-            folder.name: files_sha256(folder, (p for p in folder.rglob("*") if p.suffix in (".py", ".yaml")))
+            folder.name: files_sha256(folder, (p for p in folder.rglob("*") if p.suffix in (".py", ".yaml", ".j2")))
             for folder in folders
         }
     )

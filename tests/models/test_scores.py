@@ -10,6 +10,7 @@ import pytest
 import torch
 from toys import CLASSES, KINDS, fit_toy, toy, toy_experiment
 
+from cascada.evaluation.domain import Domain
 from cascada.registry.bundle import GRAPH, Bundle, Graph, Lineage
 from cascada.registry.export import Member, write_bundle
 from cascada.training.density import fit_mixture
@@ -17,6 +18,7 @@ from flows.members import FittedModel, ask
 from models import Pass
 from models.scores import DensityScore, ReconstructionScore, points
 
+DOMAIN = Domain(ranges={"energy_eev": (1.0, 100.0)})
 LINEAGE = Lineage(
     experiment="test", run_id="0" * 32, data_sha256="1" * 64, split_sha256="2" * 64, git_commit="3" * 40,
     git_dirty=False, data_valid=True,
@@ -61,11 +63,11 @@ def test_the_density_score_is_minus_the_log_likelihood_of_the_mixture(components
 
 
 def write(members: Sequence[Member], fitted: FittedModel, folder: Path) -> Bundle:
-    calibration = toy(90, seed=3).of_classes((False, True, True)).features
+    calibration = toy(90, seed=3).of_classes((False, True, True)).inputs
     return write_bundle(
         members, scaling=fitted.scaling, temperature=fitted.temperature, calibration=calibration,
         classes=CLASSES, reference=CLASSES[1:], features=("lg_energy", "muon_residual", "em_residual"), model={},
-        lineage=LINEAGE, folder=folder,
+        domain=DOMAIN, lineage=LINEAGE, folder=folder,
     )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from torch import nn
 from cascada.config import DeepAutoencoder, SimulatorSource
 from cascada.data.sources.simulator import simulate
 from cascada.errors import ArtifactError
+from cascada.evaluation.domain import Domain
 from cascada.physics.observables import feature_matrix
 from cascada.registry.bundle import GRAPH, REFERENCE, SPEC, WEIGHTS, Bundle, Lineage
 from cascada.registry.export import Member, write_bundle
@@ -32,6 +33,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 NAMES = ("lg_energy", "sec_zenith", "muon_residual", "em_residual", "xmax_residual")
 CLASSES = ("photon", "p", "He", "N", "Fe")
 MODEL = DeepAutoencoder(kind="deep", hidden=(8,), latent=2)
+DOMAIN = Domain(ranges={"energy_eev": (1.0, 100.0)})
 LINEAGE = Lineage(
     experiment="test", run_id="0" * 32, data_sha256="1" * 64, split_sha256="2" * 64, git_commit="3" * 40,
     git_dirty=False, data_valid=True,
@@ -53,7 +55,7 @@ def export(folder: Path) -> Bundle:
     return write_bundle(
         [Member(network(), ReconstructionScore())], scaling=fit_scaling(features, NAMES), temperature=2.0,
         calibration=(features,), classes=CLASSES, reference=CLASSES[1:],
-        features=NAMES, model=MODEL.model_dump(mode="json"), lineage=LINEAGE, folder=folder,
+        features=NAMES, model=MODEL.model_dump(mode="json"), domain=DOMAIN, lineage=LINEAGE, folder=folder,
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from torch import nn
 
 from cascada.config import TraceAutoencoder
 from cascada.errors import ConfigError
+from cascada.evaluation.domain import Domain
 from cascada.physics.footprint import StationShape
 from cascada.physics.observables import feature_matrix
 from cascada.registry import bundle as bundles
@@ -26,6 +27,7 @@ MODEL = TraceAutoencoder(
 SHAPE = StationShape(stations=4, bins=20)
 CLASSES, NAMES = ("photon", "p", "Fe"), ("lg_energy_reco",)
 SCALING = Scaling(mean=(0.1,), scale=(0.4,))
+DOMAIN = Domain(ranges={"energy_eev": (1.0, 100.0)})
 LINEAGE = Lineage(
     experiment="test", run_id="0" * 32, data_sha256="1" * 64, split_sha256="2" * 64, git_commit="3" * 40,
     git_dirty=False, data_valid=True,
@@ -65,7 +67,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return write_bundle(
         [Member(network(), density)], scaling=SCALING, temperature=1.5,
         calibration=(feature_matrix(observables, NAMES), stations), stations=SHAPE, classes=CLASSES,
-        reference=CLASSES[1:], features=NAMES, model=MODEL.model_dump(mode="json"), lineage=LINEAGE,
+        reference=CLASSES[1:], features=NAMES, model=MODEL.model_dump(mode="json"), domain=DOMAIN, lineage=LINEAGE,
         folder=tmp_path_factory.mktemp("bundle"),
     )  # fmt: skip
 

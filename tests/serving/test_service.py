@@ -87,6 +87,21 @@ def test_not_a_number_is_refused(served: tuple[Project, dict[str, Any]]) -> None
     assert 400 <= httpx.post(url, content=body, headers=headers).status_code < 500
 
 
+def test_an_event_beyond_what_was_learnt_is_flagged(served: tuple[Project, dict[str, Any]]) -> None:
+    answer = post(served[0], {"events": [EVENT, EVENT | {"n_mu": 1e4}]}).json()["predictions"]
+    assert [prediction["in_domain"] for prediction in answer] == [True, False]
+
+
+def test_ln_mass_is_the_mean_under_the_nuclei(served: tuple[Project, dict[str, Any]]) -> None:
+    (answer,) = post(served[0], {"events": [EVENT]}).json()["predictions"]
+    ln_mass = {"p": 0.0, "He": np.log(4), "N": np.log(14), "Fe": np.log(56)}
+    share = {name: answer["probabilities"][name] for name in ln_mass}
+    mean = sum(share[name] * ln_mass[name] for name in ln_mass) / sum(share.values())
+    square = sum(share[name] * ln_mass[name] ** 2 for name in ln_mass) / sum(share.values())
+    assert answer["ln_mass"] == pytest.approx(mean, abs=1e-4)
+    assert answer["ln_mass_sigma"] == pytest.approx(np.sqrt(square - mean**2), abs=1e-3)
+
+
 def test_the_schema_names_units_and_ranges(served: tuple[Project, dict[str, Any]]) -> None:
     schema = httpx.get(f"{served[0].settings.service_url}/docs.json").json()["components"]["schemas"]["ShowerEvent"]
     zenith = schema["properties"]["zenith_deg"]

@@ -89,7 +89,8 @@ def from_typed_chunks(chunks: Callable[[], Iterator[pl.DataFrame]], schema: Mapp
     ) -> Iterator[pl.DataFrame]:
         left = n_rows
         for chunk in chunks():
-            frame = chunk if with_columns is None else chunk.select(with_columns)
+            # A frame without columns has no rows either: who asks for their number alone gets all columns.
+            frame = chunk.select(with_columns) if with_columns else chunk
             if left is not None:
                 frame = frame.head(left)
                 left -= frame.height
