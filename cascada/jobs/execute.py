@@ -74,7 +74,8 @@ class Launch:
     def secrets(self) -> tuple[str, ...]:
         """Values that may stand nowhere in the record."""
         named = [f"--{override}" for override in self.overrides]
-        return find_secrets(self.variables, [*self.arguments, *named])
+        addresses = self.variables.get("CASCADA_NOTIFY", "").split()
+        return (*addresses, *find_secrets(self.variables, [*self.arguments, *named]))
 
     @cached_property
     def seeds(self) -> dict[str, int]:
@@ -134,7 +135,7 @@ def execute(
         overrides=tuple(overrides), python=python or Path(sys.executable),
     )  # fmt: skip
     record = RunRecord(record_folder)
-    before = _begin_or_nothing(launch, record)
+    before = begin_or_nothing(launch, record)
     try:
         ending = supervise(
             command(launch), cwd=cwd, environment=environment_of(launch, record), log=record.log,
@@ -173,7 +174,8 @@ class Before:
     outputs: Stamp
 
 
-def _begin_or_nothing(launch: Launch, record: RunRecord) -> Before:
+def begin_or_nothing(launch: Launch, record: RunRecord) -> Before:
+    """Begin a record; when it is refused, no folder stays."""
     try:
         return begin(launch, record)
     except BaseException:
