@@ -15,7 +15,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +85,7 @@ class ActiveRun:
         number = float(value)
         text = repr(number) if math.isfinite(number) else f'"{number}"'  # JSON has neither NaN nor infinity
         at = next(self._steps.setdefault(name, itertools.count())) if step is None else int(step)
-        return f'{{"name": {json.dumps(name)}, "value": {text}, "step": {at}, "time": {now!r}}}\n'
+        return f'{{"name": {_quoted(name)}, "value": {text}, "step": {at}, "time": {now!r}}}\n'
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Log parameters: JSON values as they are, anything else as its text; secrets as asterisks."""
@@ -135,6 +135,9 @@ class ActiveRun:
         if name not in self._files:
             self._files[name] = os.open(self.folder / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         os.write(self._files[name], text.encode())
+
+
+_quoted = lru_cache(maxsize=10_000)(json.dumps)
 
 
 def plain(value: Any) -> Any:
