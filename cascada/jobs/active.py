@@ -15,7 +15,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,10 @@ class ActiveRun:
     def folder(self) -> Path:
         return Path(self.plan.folder)
 
+    @cached_property
+    def run_id(self) -> str:
+        return self.folder.name
+
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
         """Log numbers of one step; without a step, each name counts its own from 0.
 
@@ -79,7 +83,7 @@ class ActiveRun:
         now = time.time()
         lines = [self._metric_line(name, value, step, now) for name, value in metrics.items()]
         self._append("metrics.jsonl", "".join(lines))
-        emit("metric", self.folder.name, metrics=metrics, step=step)
+        emit("metric", self.run_id, metrics=metrics, step=step)
 
     def _metric_line(self, name: str, value: Any, step: int | None, now: float) -> str:
         number = float(value)
@@ -125,7 +129,7 @@ class ActiveRun:
             action()
         error = notes.get("error", "")
         for event in ("run_failure", "run_end") if error else ("run_end",):
-            emit(event, self.folder.name, error=error)
+            emit(event, self.run_id, error=error)
         path, partial = self.folder / NOTES, self.folder / f".{NOTES}"
         before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         partial.write_text(json.dumps(before | hide_in(self.notes | notes, own_secrets())), encoding="utf-8")
