@@ -1,4 +1,4 @@
-"""What the stages of a flow read of a snapshot: unusual showers are tested on, and neither learnt nor calibrated with."""
+"""What the stages of a flow read of a snapshot: unusual showers are tested on, neither learnt nor calibrated with."""
 
 from __future__ import annotations
 
