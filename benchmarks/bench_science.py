@@ -48,6 +48,7 @@ _LINEAGE = Lineage(
 _SUPERVISED = (
     "logistic", "linear_svm", "nystroem_svm", "random_forest", "hist_gradient_boosting", "xgboost", "lightgbm"
 )  # fmt: skip
+_ARRAYS = ("features", "labels", "groups")
 _ANOMALY = ("pca", "isolation_forest", "local_outlier_factor", "gaussian_mixture")
 _ONE_CLASS = (
     "training.threads=1",
@@ -84,6 +85,7 @@ class Task:
     models: dict[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
 
 
+_SMALL_SET = ("split.validation=0.05", "split.calibration=0.05")
 _COMPOSITION = "repair=difference_running_sums"
 _WITH_XMAX = "features=[lg_energy, sec_zenith, muon_residual, em_residual, xmax_residual]"
 
@@ -94,14 +96,14 @@ def _kinds(hidden: str, latent: int, *, simple: int, dropout: float = 0.0) -> di
     return {
         "simple": (f"model={{kind: simple, latent: {simple}, tied: true}}",),
         "deep": (deep,),
-        "deep, 4 members": (deep, "training.members=4"),
+        "deep, 3 members": (deep, "training.members=3"),
         "variational": (f"model={{kind: variational, hidden: {hidden}, latent: {latent}, beta: 0.001}}",),
         "per class": (f"model={{kind: per_class, hidden: [32], latent: {max(latent // 2, 2)}}}",),
     }
 
 
-def _searches(hidden: str, latent: int) -> dict[str, tuple[str, ...]]:
-    density = ("anomaly.score=density", "anomaly.components=8")
+def _searches(hidden: str, latent: int, *, components: int) -> dict[str, tuple[str, ...]]:
+    density = ("anomaly.score=density", f"anomaly.components={components}")
     deep = f"model={{kind: deep, hidden: {hidden}, latent: {latent}}}"
     variational = f"model={{kind: variational, hidden: {hidden}, latent: {latent}, beta: 0.001}}"
     return {
@@ -116,14 +118,16 @@ TASKS = (
     Task("composition, no Xmax", "composition", "composition_5class_corsika", "accuracy", 0.785, "LightGBM 0.779",
          (_COMPOSITION, *_TOLD_APART), _kinds("[128, 128]", 3, simple=8)),
     Task("composition, with Xmax", "composition", "composition_5class_corsika", "accuracy", 0.81, "LightGBM 0.804",
-         (_COMPOSITION, _WITH_XMAX, *_TOLD_APART), _kinds("[128, 128]", 8, simple=8)),
+         (_COMPOSITION, _WITH_XMAX, "training.reconstruction_weight=0.1", *_TOLD_APART), _kinds("[128, 128]", 8, simple=8)),
     Task("composition, photons unknown", "composition", "composition_5class_corsika", "anomaly_auc", 0.99,
-         "0.997 with labels", (_COMPOSITION, "training.epochs=20", *_ONE_CLASS), _searches("[64, 64]", 2)),
-    Task("MAGIC, gammas and hadrons", "magic", "magic", "auc", 0.948, "LightGBM with ratios 0.948", _TOLD_APART,
+         "0.997 with labels", (_COMPOSITION, "training.epochs=20", *_ONE_CLASS), _searches("[64, 64]", 2, components=4)),
+    Task("MAGIC, gammas and hadrons", "magic", "magic", "auc", 0.948, "LightGBM with ratios 0.948",
+         ("training.reconstruction_weight=0.1", "training.weight_decay=0.01", *_SMALL_SET, *_TOLD_APART),
          _kinds("[128, 128]", 16, simple=16, dropout=0.1)),
     Task("MAGIC, hadrons unknown", "magic", "magic", "anomaly_auc", 0.88, "GMM 0.878, autoencoder 0.855", _ONE_CLASS,
-         _searches("[64, 64]", 4)),
-    Task("FACT, gammas and protons", "fact", "fact_mc_gamma_proton", "auc", 0.88, "LightGBM 0.880", _TOLD_APART,
+         _searches("[64, 64]", 6, components=16)),
+    Task("FACT, gammas and protons", "fact", "fact_mc_gamma_proton", "auc", 0.88, "LightGBM 0.880",
+         ("training.weight_decay=0.01", *_TOLD_APART),
          _kinds("[64, 64]", 8, simple=8, dropout=0.2)),
 )  # fmt: skip
 
@@ -229,12 +233,16 @@ def _judge(task: Task, frame: pl.DataFrame, seed: int, scratch: Path) -> Iterato
         said = _ask(_load(task, f"seed={seed}", *changes), samples, rows, classes, scratch / f"{seed} {name}")
         yield name, *(measured(part, said[part]) for part in judged)
         print(f"{task.name}, {name}, seed {seed}: {time.perf_counter() - start:.0f} s", file=sys.stderr)
-    train, calibration = samples["train"], samples["calibration"]
-    rivals = {
-        part: predict_baselines(experiment, train, calibration, samples[part], classes=classes) for part in judged
-    }
-    for name in rivals["test"]:
-        yield name, *(measured(part, rivals[part][name]) for part in judged)
+    both = Sample(*(np.concatenate([getattr(samples[part], name) for part in judged]) for name in _ARRAYS))
+    rivals = predict_baselines(experiment, samples["train"], samples["calibration"], both, classes=classes)
+    for name, whole in rivals.items():
+        halves = _halves(whole, rows["validation"].height)
+        yield name, *(measured(part, half) for part, half in zip(judged, halves, strict=True))
+
+
+def _halves(said: Predictions, first: int) -> tuple[Predictions, Predictions]:
+    arrays = said.probabilities, said.anomaly_score, said.p_value
+    return Predictions(*(values[:first] for values in arrays)), Predictions(*(values[first:] for values in arrays))
 
 
 def _ask(
