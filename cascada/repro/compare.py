@@ -1,8 +1,8 @@
 """Whether two runs earned the same results: metrics bit by bit or within a tolerance, files by their hash.
 
 The statistical answer compares a value with the two-sided prediction interval of one further draw from a normal
-population, given k runs that differ by their seed alone: mean ± t(k − 1) s √(1 + 1/k) (G. J. Hahn, J. Am. Stat. Assoc. 64
-(1969) 878). With m metrics each interval is held at 1 − 0.05/m (Bonferroni): one chance in twenty is spent once.
+population, given k runs that differ by their seed alone: mean ± t(k − 1) s √(1 + 1/k) (G. J. Hahn, J. Am. Stat. Assoc.
+64 (1969) 878). With m metrics each interval is held at 1 − 0.05/m (Bonferroni): one chance in twenty is spent once.
 """
 
 from __future__ import annotations
