@@ -135,7 +135,7 @@ def _randomness(manifest: Manifest) -> Found:
 def _software(manifest: Manifest) -> Found:
     software = manifest.software
     what = f"Python {software.python}, {len(software.packages)} packages"
-    if getattr(software, "lock_sha256", ""):
+    if software.lock_sha256:
         return 2, f"{what}, with the hash of their lock", ""
     return 1, what, "record again with this version, which hashes the list of packages"
 
@@ -143,8 +143,8 @@ def _software(manifest: Manifest) -> Found:
 def _hardware(manifest: Manifest) -> Found:
     hardware = manifest.hardware
     what = f"{hardware.processor or hardware.machine}, {hardware.cores} cores, {len(hardware.gpus)} GPUs"
-    if (hardware.processor and getattr(hardware, "cpu_flags_sha256", None)) or getattr(hardware, "cpu_flags", None):
-        return 2, f"{what}, with instruction sets", ""
+    if hardware.processor and hardware.flags:
+        return 2, f"{what}, {len(hardware.flags)} instruction sets", ""
     return 1, what, "record again with this version, which keeps the instruction sets of the processor"
 
 

@@ -1,0 +1,208 @@
+"""What a verification finds before it runs anything: the record itself, code, data, environment and machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from cascada.errors import CascadaError
+from cascada.jobs.environments import environment_changes
+from cascada.repro.code import restore_code
+from cascada.repro.environment import Record, hardware, software
+from cascada.repro.fingerprint import file_sha256, folder_sha256, json_sha256
+from cascada.repro.manifest import Manifest
+from cascada.repro.packages import PackageChange, tell_changes
+from cascada.repro.record import RunRecord, summarise_metrics
+from cascada.repro.verification import AspectCheck
+
+
+class Findings(Record):
+    """The state of all that a replay needs.
+
+    Attributes
+    ----------
+    altered
+        Claims of the record that do not agree with themselves: a metric or an output that was changed afterwards.
+    obstacles
+        Why the run cannot be replayed.
+    changed
+        What is there but is not what was recorded.
+    notes
+        What may change numbers without being part of the record's claims: another processor, other variables.
+    packages
+        Packages that differ here from the record.
+    """
+
+    checks: tuple[AspectCheck, ...] = ()
+    altered: tuple[str, ...] = ()
+    obstacles: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    packages: tuple[PackageChange, ...] = ()
+
+
+def examine(record: RunRecord, checkout: Path, *, root: Path, data: Path | None) -> Findings:
+    """Look at everything that a replay needs, and leave the recorded code in a checkout.
+
+    Parameters
+    ----------
+    checkout
+        A folder that does not exist yet.
+    root
+        The project, whose repository has the commit.
+    data
+        Where the input data are now; where they were, when omitted.
+    """
+    manifest = record.manifest
+    code, lost = _code(record, manifest, checkout, root)
+    dataset, data_trouble = _dataset(manifest, root, data)
+    packages = environment_changes(manifest.software.python, manifest.software.packages)
+    machine, notes = _machine(manifest)
+    unfinished = _unfinished(record)
+    return Findings(
+        checks=(dataset, code, _environment(packages), machine),
+        altered=tuple(altered_claims(record, manifest)),
+        obstacles=tuple(unfinished + lost + _altered_lock(record, manifest) + data_trouble),
+        changed=tuple(c.detail for c in (dataset, code) if c.outcome == "different"),
+        notes=tuple(notes + _variables(manifest)),
+        packages=packages,
+    )
+
+
+def _unfinished(record: RunRecord) -> list[str]:
+    state = record.state
+    if state in {"running", "interrupted", "killed"}:
+        return [f"the recorded run did not end by itself ({state}), so there is no result to earn again"]
+    return []
+
+
+def altered_claims(record: RunRecord, manifest: Manifest) -> list[str]:
+    """List the metrics and outputs of a record that are not as the run wrote them."""
+    assessment = manifest.assessment
+    found = []
+    if manifest.kind == "experiment":
+        recorded = assessment.get("metrics_sha256")
+        if recorded and recorded != json_sha256(assessment.get("metrics")):
+            found.append("the record was altered: its metrics do not have the hash that was recorded with them")
+        return found
+    summary = summarise_metrics(record)
+    if json_sha256([summary["metrics"], summary["metrics_sha256"]]) != json_sha256(
+        [assessment.get("metrics", {}), assessment.get("metrics_sha256", "")]
+    ):
+        found.append("the record was altered: manifest.json and metrics.jsonl hold other metrics")
+    for path, sha256 in (assessment.get("outputs") or {}).items():
+        kept = record.outputs / path
+        if kept.is_file() and file_sha256(kept) != sha256:
+            found.append(f"the record was altered: the kept copy of {path} is not what the run wrote")
+    return found
+
+
+def _altered_lock(record: RunRecord, manifest: Manifest) -> list[str]:
+    recorded, lock = manifest.software.lock_sha256, record.folder / "lock.txt"
+    if not recorded:
+        return []
+    if not lock.is_file():
+        return ["the record was altered: lock.txt is missing"]
+    if file_sha256(lock) != recorded:
+        return ["the record was altered: lock.txt does not have the hash that the manifest gives"]
+    listed = dict(line.split("==", 1) for line in lock.read_text(encoding="utf-8").split() if "==" in line)
+    if listed != manifest.software.packages:
+        return ["the record was altered: manifest.json and lock.txt list other packages"]
+    return []
+
+
+def _code(record: RunRecord, manifest: Manifest, checkout: Path, root: Path) -> tuple[AspectCheck, list[str]]:
+    state = manifest.code
+    if state.omitted:
+        names = ", ".join(f"{name} ({why})" for name, why in list(state.omitted.items())[:3])
+        lost = f"untracked files were too large to keep: {names}; commit them or name them with --data"
+        return AspectCheck(aspect="training", outcome="unknown", detail=lost), [lost]
+    try:
+        restore_code(record.code, state, checkout, repository=root)
+    except CascadaError as error:
+        lost = f"{error.what}: {error.got or error.where}; {error.hint}"
+        return AspectCheck(aspect="training", outcome="unknown", detail=lost), [lost]
+    return AspectCheck(aspect="training", outcome="same", detail=f"commit {state.commit[:12]} and its changes"), []
+
+
+def locate_inputs(manifest: Manifest, root: Path, data: Path | None) -> dict[str, Path]:
+    """Find where the recorded inputs are now, by their recorded path.
+
+    Parameters
+    ----------
+    data
+        Stands for the only input, or is the folder that holds all inputs by their last name.
+    """
+    inputs = [one["path"] for one in manifest.dataset.get("inputs") or ()]
+    if data is not None and len(inputs) == 1:
+        inside = data / Path(inputs[0]).name
+        return {inputs[0]: inside if data.is_dir() and inside.exists() else data}
+    if data is not None:
+        return {path: data / Path(path).name for path in inputs}
+    return {path: root / path for path in inputs}
+
+
+def _dataset(manifest: Manifest, root: Path, data: Path | None) -> tuple[AspectCheck, list[str]]:
+    where = locate_inputs(manifest, root, data)
+    if not where:
+        outcome = "same" if manifest.kind == "experiment" else "unknown"
+        detail = "judged after the replay, which ingests anew" if manifest.kind == "experiment" else "no input declared"
+        return AspectCheck(aspect="dataset", outcome=outcome, detail=detail), []
+    trouble = [_input_trouble(one, where[one["path"]]) for one in manifest.dataset["inputs"]]
+    found = [line for line in trouble if line]
+    if not found:
+        return AspectCheck(aspect="dataset", outcome="same", detail=f"{len(where)} inputs by hash"), []
+    gone = all("gone" in line for line in found)
+    check = AspectCheck(aspect="dataset", outcome="unknown" if gone else "different", detail="; ".join(found))
+    return check, found
+
+
+def _input_trouble(recorded: dict[str, Any], path: Path) -> str:
+    if not path.exists():
+        return f"the input {recorded['path']} is gone (looked at {path}): name its new place with --data"
+    digest = folder_sha256(path) if path.is_dir() else file_sha256(path)
+    if digest == recorded["sha256"]:
+        return ""
+    size = sum(f.stat().st_size for f in path.rglob("*") if f.is_file()) if path.is_dir() else path.stat().st_size
+    sizes = f"{recorded.get('bytes', '?')} bytes then, {size} now"
+    return f"the input {recorded['path']} has other content than the run read ({sizes})"
+
+
+def _environment(packages: tuple[PackageChange, ...]) -> AspectCheck:
+    if not packages:
+        return AspectCheck(aspect="software", outcome="same", detail="every package in the recorded version")
+    return AspectCheck(aspect="software", outcome="different", detail=tell_changes(packages))
+
+
+def _machine(manifest: Manifest) -> tuple[AspectCheck, list[str]]:
+    recorded, here = manifest.hardware, hardware()
+    differing = [
+        f"{name} {one} → {other}"
+        for name, one, other in (
+            ("processor", recorded.processor or recorded.machine, here.processor or here.machine),
+            ("GPUs", ", ".join(recorded.gpus) or "none", ", ".join(here.gpus) or "none"),
+        )
+        if one != other
+    ]
+    flags = sorted(set(recorded.flags) ^ set(here.flags)) if recorded.flags else []
+    if flags:
+        differing.append(f"instruction sets {', '.join(flags[:8])}")
+    if not differing:
+        return AspectCheck(aspect="hardware", outcome="same", detail=here.processor), []
+    detail = "; ".join(differing)
+    return AspectCheck(aspect="hardware", outcome="different", detail=detail), [
+        f"another machine: {detail}; floating-point results may differ in the last bits"
+    ]
+
+
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+def _variables(manifest: Manifest) -> list[str]:
+    recorded, here = manifest.software.environment, software().environment
+    return [
+        f"the variable {name} was {recorded.get(name, 'unset')} and is {os.environ.get(name, 'unset')} here"
+        for name in _THREADS
+        if recorded.get(name) != here.get(name)
+    ]

@@ -1,0 +1,35 @@
+"""The results that a manifest holds: metrics and the hashes of output files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from cascada.repro.compare import Results
+from cascada.repro.manifest import Manifest
+
+NOT_A_NUMBER = float("nan")  # JSON has none: a metric that is null was NaN
+
+
+def results_of(manifest: Manifest, *, printed_sha256: str = "") -> Results:
+    """Read metrics and output hashes; a metric is a number by name, or an object with name, value and interval.
+
+    Of an object the ends of the interval and the sample size are metrics, too: they must come out again as well.
+    """
+    assessment = manifest.assessment
+    return Results(
+        metrics=_metrics(assessment.get("metrics") or {}),
+        outputs=dict(assessment.get("outputs") or {}),
+        printed_sha256=printed_sha256,
+    )
+
+
+def _metrics(value: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    if isinstance(value, Mapping):
+        return {name: _number(number) for name, number in value.items()}
+    ends = {"": "value", "_low": "low", "_high": "high", "_n": "n"}
+    return {f"{one['name']}{end}": _number(one[key]) for one in value for end, key in ends.items() if key in one}
+
+
+def _number(value: Any) -> float:
+    return NOT_A_NUMBER if value is None else float(value)
