@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 from prefect import flow, task
@@ -16,16 +18,19 @@ from cascada.evaluation.figures import draw_figures
 from cascada.evaluation.metrics import Evaluation, evaluate
 from cascada.evaluation.predictions import Predictions
 from cascada.registry.bundle import Bundle
-from cascada.repro.environment import code_state, hardware, software
-from cascada.repro.fingerprint import json_sha256
+from cascada.repro.environment import CodeState, Software, hardware, software
+from cascada.repro.fingerprint import json_sha256, source_sha256
 from cascada.repro.manifest import Manifest, write_manifest
+from cascada.repro.packages import write_lock
+from cascada.repro.results import metrics_sha256
 from cascada.repro.seeds import generator
 from cascada.settings import load_settings
 from cascada.tracking import runs
 from cascada.training.dataset import Sample, observables, take_partition
 from flows.fitting import Trained
 from flows.ingest import Ingested
-from flows.policies import CACHED, RETRIED, by_content
+from flows.policies import CACHED, PACKAGES, RETRIED, by_content
+from flows.records import output_hashes, read_code, write_experiment
 
 
 class Evaluated(BaseModel):
@@ -57,8 +62,12 @@ def judge_bundle(experiment: Experiment, ingested: Ingested, trained: Trained) -
             rng=generator(experiment.seed, "bootstrap"),
         )  # fmt: skip
         draw_figures(evaluation, predictions, sample.labels, reference=bundle.spec.reference, folder=folder / "figures")
-        record = _record(experiment, ingested, trained, evaluation, bundle, sample)
+        (folder / "record").mkdir()
+        locked = write_lock(software(), folder / "record" / "lock.txt")
+        code = read_code(trained.run_id, folder)
+        record = _record(experiment, ingested, trained, evaluation, bundle, sample, code=code, locked=locked)
         digest = write_manifest(record, folder / "record" / "manifest.json")
+        write_experiment(experiment, folder / "record" / "experiment.yaml")
         (folder / "record" / "evaluation.json").write_text(evaluation.model_dump_json(indent=2))
         runs.log_files(trained.run_id, folder / "figures", "figures")
         runs.log_files(trained.run_id, folder / "record")
@@ -79,18 +88,24 @@ def judge_bundle(experiment: Experiment, ingested: Ingested, trained: Trained) -
 
 
 def _record(
-    experiment: Experiment, ingested: Ingested, trained: Trained, evaluation: Evaluation, bundle: Bundle, sample: Sample
-) -> Manifest:
+    experiment: Experiment, ingested: Ingested, trained: Trained, evaluation: Evaluation, bundle: Bundle,
+    sample: Sample, *, code: CodeState, locked: Software,
+) -> Manifest:  # fmt: skip
     snapshot, split = ingested.snapshot, ingested.split
+    judged = evaluation.model_dump(mode="json")
+    seen = {"shape": sample.features.shape, "sha256": hashlib.sha256(sample.features.tobytes()).hexdigest()}
     return Manifest(
         run_id=trained.run_id,
         experiment=experiment.name,
+        started=runs.started(trained.run_id),
+        ended=datetime.now(UTC).isoformat(timespec="seconds"),
         dataset=snapshot.model_dump(mode="json", exclude={"path"}),
         preprocessing={
             "repair": experiment.repair,
             "features": experiment.features,
             "scaling": bundle.spec.scaling,
-            "test_shape": sample.features.shape,
+            "code_sha256": source_sha256(*PACKAGES),
+            "outputs": {"test": seen},
             "suites": experiment.expectations.model_dump(),
         },
         partitions=split.model_dump(mode="json", exclude={"path"}) | {"fractions": experiment.split.model_dump()},
@@ -100,10 +115,10 @@ def _record(
             "bundle_sha256": trained.bundle_sha256,
             "experiment_sha256": json_sha256(experiment.model_dump(mode="json")),
         },
-        code=code_state(load_settings().root),
-        assessment=evaluation.model_dump(mode="json"),
+        code=code,
+        assessment=judged | {"metrics_sha256": metrics_sha256(judged["metrics"]), "outputs": output_hashes(bundle)},
         randomness={"root_seed": experiment.seed, "streams": ["simulator", "split", "weights", "batches", "bootstrap"]},
-        software=software(),
+        software=locked,
         hardware=hardware(),
     )
 

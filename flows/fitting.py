@@ -20,6 +20,7 @@ from cascada.tracking import runs
 from cascada.training.dataset import take_partition
 from flows.ingest import Ingested
 from flows.policies import CACHED, by_content
+from flows.records import keep_code
 
 
 class Trained(BaseModel):
@@ -62,6 +63,7 @@ def fit_network(experiment: Experiment, ingested: Ingested) -> Trained:
         data_valid=ingested.snapshot.valid,
     )
     try:
+        keep_code(run_id, settings.root)
         with tempfile.TemporaryDirectory(prefix="cascada-fit-") as scratch:
             bundle_sha256 = _fit_and_log(experiment, ingested, lineage, Path(scratch))
     except BaseException:

@@ -15,7 +15,8 @@ from cascada.errors import CascadaError
 from cascada.repro.fingerprint import json_sha256, source_sha256
 from cascada.settings import load_settings
 
-_PACKAGES = tuple(Path(cascada.__file__).parents[1] / name for name in ("cascada", "models", "flows"))
+PACKAGES = tuple(Path(cascada.__file__).parents[1] / name for name in ("cascada", "models", "flows"))
+"""The sources that a result is computed by."""
 
 
 def is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
@@ -34,7 +35,7 @@ def by_content(*names: str) -> Callable[[TaskRunContext, dict[str, Any]], str]:
 
     def key(context: TaskRunContext, parameters: dict[str, Any]) -> str:
         content = {name: _plain(parameters[name]) for name in names}
-        sources = source_sha256(*_PACKAGES, load_settings().root / "expectations")
+        sources = source_sha256(*PACKAGES, load_settings().root / "expectations")
         return f"{context.task.name}-{json_sha256([content, sources])}"
 
     return key

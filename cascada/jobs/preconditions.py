@@ -14,6 +14,7 @@ from cascada.repro.fingerprint import file_sha256, folder_sha256, json_sha256
 from cascada.repro.manifest import Manifest
 from cascada.repro.packages import PackageChange, tell_changes
 from cascada.repro.record import RunRecord, summarise_metrics
+from cascada.repro.results import metrics_sha256
 from cascada.repro.verification import AspectCheck
 
 
@@ -83,7 +84,7 @@ def altered_claims(record: RunRecord, manifest: Manifest) -> list[str]:
     found = []
     if manifest.kind == "experiment":
         recorded = assessment.get("metrics_sha256")
-        if recorded and recorded != json_sha256(assessment.get("metrics")):
+        if recorded and recorded != metrics_sha256(assessment.get("metrics") or {}):
             found.append("the record was altered: its metrics do not have the hash that was recorded with them")
         return found
     summary = summarise_metrics(record)

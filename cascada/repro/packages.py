@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
-from cascada.repro.environment import Record
+from cascada.repro.environment import Record, Software
+from cascada.repro.fingerprint import file_sha256
 
 
 class PackageChange(Record):
@@ -45,3 +47,10 @@ def tell_changes(changes: tuple[PackageChange, ...], *, most: int = 8) -> str:
     """Put package changes into one line."""
     more = f" and {len(changes) - most} more" if len(changes) > most else ""
     return ", ".join(map(str, changes[:most])) + more
+
+
+def write_lock(software: Software, path: Path) -> Software:
+    """Write ``name==version`` of every installed distribution; returns the software with the hash of that file."""
+    lines = (f"{name}=={version}\n" for name, version in sorted(software.packages.items()))
+    path.write_text("".join(lines), encoding="utf-8")
+    return software.model_copy(update={"lock_sha256": file_sha256(path)})

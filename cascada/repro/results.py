@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cascada.repro.compare import Results
+from cascada.repro.fingerprint import json_sha256
 from cascada.repro.manifest import Manifest
 
 NOT_A_NUMBER = float("nan")  # JSON has none: a metric that is null was NaN
@@ -33,3 +34,8 @@ def _metrics(value: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> dict[str
 
 def _number(value: Any) -> float:
     return NOT_A_NUMBER if value is None else float(value)
+
+
+def metrics_sha256(metrics: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> str:
+    """Hash metrics in either form; NaN hashes the same before and after it went through JSON."""
+    return json_sha256(_metrics(metrics))
