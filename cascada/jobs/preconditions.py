@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from cascada.errors import CascadaError
 from cascada.jobs.environments import environment_changes
-from cascada.repro.code import restore_code
-from cascada.repro.environment import Record, hardware, software
+from cascada.repro.code import is_clean_copy, restore_code
+from cascada.repro.environment import Record, hardware
 from cascada.repro.fingerprint import file_sha256, folder_sha256, json_sha256
 from cascada.repro.manifest import Manifest
 from cascada.repro.packages import PackageChange, tell_changes
@@ -28,9 +28,9 @@ class Findings(Record):
     obstacles
         Why the run cannot be replayed.
     changed
-        What is there but is not what was recorded.
+        Whether the data are there and have other content.
     notes
-        What may change numbers without being part of the record's claims: another processor, other variables.
+        What may change numbers without being an obstacle: another processor.
     packages
         Packages that differ here from the record.
     """
@@ -38,13 +38,13 @@ class Findings(Record):
     checks: tuple[AspectCheck, ...] = ()
     altered: tuple[str, ...] = ()
     obstacles: tuple[str, ...] = ()
-    changed: tuple[str, ...] = ()
+    changed: bool = False
     notes: tuple[str, ...] = ()
     packages: tuple[PackageChange, ...] = ()
 
 
 def examine(record: RunRecord, checkout: Path, *, root: Path, data: Path | None) -> Findings:
-    """Look at everything that a replay needs, and leave the recorded code in a checkout.
+    """Look at everything that a replay needs; leaves the recorded code in a checkout, with the input data beside it.
 
     Parameters
     ----------
@@ -57,16 +57,19 @@ def examine(record: RunRecord, checkout: Path, *, root: Path, data: Path | None)
     """
     manifest = record.manifest
     code, lost = _code(record, manifest, checkout, root)
-    dataset, data_trouble = _dataset(manifest, root, data)
+    where = locate_inputs(manifest, root, data, checkout)
+    dataset, data_trouble = _dataset(manifest, where)
+    if not lost:
+        _link_inputs(where, checkout)
+        code, lost = _faithful(code, manifest, checkout)
     packages = environment_changes(manifest.software.python, manifest.software.packages)
     machine, notes = _machine(manifest)
-    unfinished = _unfinished(record)
     return Findings(
         checks=(dataset, code, _environment(packages), machine),
         altered=tuple(altered_claims(record, manifest)),
-        obstacles=tuple(unfinished + lost + _altered_lock(record, manifest) + data_trouble),
-        changed=tuple(c.detail for c in (dataset, code) if c.outcome == "different"),
-        notes=tuple(notes + _variables(manifest)),
+        obstacles=tuple(_unfinished(record) + lost + _altered_lock(record, manifest) + data_trouble),
+        changed=dataset.outcome == "different",
+        notes=tuple(notes),
         packages=packages,
     )
 
@@ -115,48 +118,83 @@ def _altered_lock(record: RunRecord, manifest: Manifest) -> list[str]:
 
 def _code(record: RunRecord, manifest: Manifest, checkout: Path, root: Path) -> tuple[AspectCheck, list[str]]:
     state = manifest.code
-    if state.omitted:
-        names = ", ".join(f"{name} ({why})" for name, why in list(state.omitted.items())[:3])
-        lost = f"untracked files were too large to keep: {names}; commit them or name them with --data"
-        return AspectCheck(aspect="training", outcome="unknown", detail=lost), [lost]
+    declared = [Path(one["path"]) for one in manifest.dataset.get("inputs") or ()]
+    lost = [f"{name} ({why})" for name, why in state.omitted.items() if not _is_below(Path(name), declared)]
+    if lost:
+        told = f"untracked files were not kept: {', '.join(lost[:3])}; commit them, or declare them with --data"
+        return AspectCheck(aspect="training", outcome="unknown", detail=told), [told]
     try:
         restore_code(record.code, state, checkout, repository=root)
     except CascadaError as error:
-        lost = f"{error.what}: {error.got or error.where}; {error.hint}"
-        return AspectCheck(aspect="training", outcome="unknown", detail=lost), [lost]
+        told = ": ".join(part for part in (error.what, error.got, error.hint) if part)
+        return AspectCheck(aspect="training", outcome="unknown", detail=told), [told]
     return AspectCheck(aspect="training", outcome="same", detail=f"commit {state.commit[:12]} and its changes"), []
 
 
-def locate_inputs(manifest: Manifest, root: Path, data: Path | None) -> dict[str, Path]:
-    """Find where the recorded inputs are now, by their recorded path.
+def _is_below(path: Path, folders: list[Path]) -> bool:
+    return any(path == folder or folder in path.parents for folder in folders)
+
+
+def _faithful(check: AspectCheck, manifest: Manifest, checkout: Path) -> tuple[AspectCheck, list[str]]:
+    if is_clean_copy(checkout, manifest.code):
+        return check, []
+    told = "the restored code is not the recorded one: its changes have another hash than the manifest gives"
+    return AspectCheck(aspect="training", outcome="different", detail=told), [told]
+
+
+def locate_inputs(manifest: Manifest, root: Path, data: Path | None, checkout: Path) -> dict[str, Path]:
+    """Find where the recorded inputs are now, by their recorded path; what git brought back is taken from there.
 
     Parameters
     ----------
     data
         Stands for the only input, or is the folder that holds all inputs by their last name.
     """
-    inputs = [one["path"] for one in manifest.dataset.get("inputs") or ()]
-    if data is not None and len(inputs) == 1:
-        inside = data / Path(inputs[0]).name
-        return {inputs[0]: inside if data.is_dir() and inside.exists() else data}
-    if data is not None:
-        return {path: data / Path(path).name for path in inputs}
-    return {path: root / path for path in inputs}
+    inputs = [Path(one["path"]) for one in manifest.dataset.get("inputs") or ()]
+    return {str(path): _locate(path, root, data, checkout, alone=len(inputs) == 1) for path in inputs}
 
 
-def _dataset(manifest: Manifest, root: Path, data: Path | None) -> tuple[AspectCheck, list[str]]:
-    where = locate_inputs(manifest, root, data)
+def _locate(path: Path, root: Path, data: Path | None, checkout: Path, *, alone: bool) -> Path:
+    if not path.is_absolute() and (checkout / path).exists():
+        return checkout / path
+    if data is None:
+        return root / path
+    inside = data / path.name
+    return data if alone and not inside.exists() else inside
+
+
+def restore(record: RunRecord, checkout: Path, *, root: Path, inputs: Mapping[str, Path]) -> None:
+    """Make one more checkout of the recorded code, with the input data beside it.
+
+    Parameters
+    ----------
+    inputs
+        Recorded path to where the data are now, as `locate_inputs` found them.
+    """
+    restore_code(record.code, record.manifest.code, checkout, repository=root)
+    _link_inputs(inputs, checkout)
+
+
+def _link_inputs(where: Mapping[str, Path], checkout: Path) -> None:
+    """Put inputs that git does not know where the run looked for them."""
+    for recorded, path in where.items():
+        target = checkout / recorded
+        if path.exists() and not Path(recorded).is_absolute() and not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.symlink_to(path.resolve())
+
+
+def _dataset(manifest: Manifest, where: dict[str, Path]) -> tuple[AspectCheck, list[str]]:
     if not where:
-        outcome = "same" if manifest.kind == "experiment" else "unknown"
-        detail = "judged after the replay, which ingests anew" if manifest.kind == "experiment" else "no input declared"
-        return AspectCheck(aspect="dataset", outcome=outcome, detail=detail), []
+        judged = "judged after the replay, which ingests anew"
+        detail = judged if manifest.kind == "experiment" else "no input declared"
+        return AspectCheck(aspect="dataset", outcome="unknown", detail=detail), []
     trouble = [_input_trouble(one, where[one["path"]]) for one in manifest.dataset["inputs"]]
     found = [line for line in trouble if line]
     if not found:
         return AspectCheck(aspect="dataset", outcome="same", detail=f"{len(where)} inputs by hash"), []
-    gone = all("gone" in line for line in found)
-    check = AspectCheck(aspect="dataset", outcome="unknown" if gone else "different", detail="; ".join(found))
-    return check, found
+    gone = all(not where[one["path"]].exists() for one in manifest.dataset["inputs"])
+    return AspectCheck(aspect="dataset", outcome="unknown" if gone else "different", detail="; ".join(found)), found
 
 
 def _input_trouble(recorded: dict[str, Any], path: Path) -> str:
@@ -194,16 +232,4 @@ def _machine(manifest: Manifest) -> tuple[AspectCheck, list[str]]:
     detail = "; ".join(differing)
     return AspectCheck(aspect="hardware", outcome="different", detail=detail), [
         f"another machine: {detail}; floating-point results may differ in the last bits"
-    ]
-
-
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-
-
-def _variables(manifest: Manifest) -> list[str]:
-    recorded, here = manifest.software.environment, software().environment
-    return [
-        f"the variable {name} was {recorded.get(name, 'unset')} and is {os.environ.get(name, 'unset')} here"
-        for name in _THREADS
-        if recorded.get(name) != here.get(name)
     ]

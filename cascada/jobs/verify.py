@@ -1,0 +1,274 @@
+"""Verification: whether what a run rests on is still there, and whether its result comes out again."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import Field
+
+from cascada.errors import CascadaError, PlatformError
+from cascada.jobs.environments import build_environment
+from cascada.jobs.execute import now
+from cascada.jobs.preconditions import Findings, examine, locate_inputs, restore
+from cascada.jobs.replay import plan_replay, replay, replay_environment
+from cascada.jobs.retrain import input_folder, is_simulated, retrain
+from cascada.jobs.supervise import TIMED_OUT
+from cascada.repro.compare import Comparison, Results, Tolerance, Verdict, compare_results, settle, spread_of
+from cascada.repro.environment import Record
+from cascada.repro.fingerprint import file_sha256
+from cascada.repro.manifest import Manifest
+from cascada.repro.packages import tell_changes
+from cascada.repro.record import RunRecord
+from cascada.repro.results import results_of
+from cascada.repro.seeds import integer_seed
+from cascada.repro.verification import AspectCheck, Level, Verification, compare_aspects
+from cascada.settings import Settings
+
+_PATIENCE = 10.0  # times the duration of the recorded run
+_LEAST_PATIENCE_S = 60.0
+
+Report = Callable[[str], None]
+
+
+class Request(Record):
+    """What to verify and how.
+
+    Attributes
+    ----------
+    seeds
+        How many runs with other seeds decide whether a metric that is off is consistent; 0 asks for none.
+    data
+        Where the input data are now.
+    timeout_s
+        Limit of a replay; ten times the recorded duration, and at least a minute, when omitted.
+    allow_environment_change
+        Replay here although packages differ; the best verdict is then EQUIVALENT.
+    """
+
+    level: Level = "replay"
+    tolerance: Tolerance = Tolerance()
+    seeds: int = Field(0, ge=0)
+    data: Path | None = None
+    timeout_s: float | None = None
+    allow_environment_change: bool = False
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """All that replays of one record share."""
+
+    record: RunRecord
+    manifest: Manifest
+    request: Request
+    settings: Settings
+    checkout: Path
+    scratch: Path
+    python: Path
+
+    def run(self, name: str, seed: int | None = None) -> RunRecord:
+        """Run once more; with the recorded seed when none is given."""
+        if self.manifest.kind == "experiment":
+            folder = input_folder(self.record, self.settings.root, self.request.data)
+            return retrain(
+                self.record, self.checkout, settings=self.settings, python=self.python, data=folder, seed=seed,
+                timeout_s=self.timeout_s, log=self.scratch / f"{name}.log",
+            )  # fmt: skip
+        inputs = locate_inputs(self.manifest, self.settings.root, self.request.data, self.checkout)
+        plan = plan_replay(
+            self.manifest, self.checkout, root=self.settings.root, inputs=inputs, folder=self.scratch / name,
+            seed=self.manifest.randomness["root_seed"] if seed is None else seed, timeout_s=self.timeout_s,
+        )  # fmt: skip
+        environment = replay_environment(self.manifest, self.settings.root, self.checkout)
+        return replay(plan, python=self.python, environment=environment)
+
+    def anew(self, number: int) -> _Bench:
+        """The same with a checkout in which nothing ran yet: a script may go on from files that it finds."""
+        checkout = self.scratch / f"checkout-{number}" / self.checkout.name
+        inputs = locate_inputs(self.manifest, self.settings.root, self.request.data, self.checkout)
+        restore(self.record, checkout, root=self.settings.root, inputs=inputs)
+        return replace(self, checkout=checkout)
+
+    @property
+    def timeout_s(self) -> float | None:
+        if self.request.timeout_s is not None or not (self.manifest.started and self.manifest.ended):
+            return self.request.timeout_s
+        started, ended = (datetime.fromisoformat(text) for text in (self.manifest.started, self.manifest.ended))
+        return max(_PATIENCE * (ended - started).total_seconds(), _LEAST_PATIENCE_S)
+
+    def tail(self, made: RunRecord, name: str) -> str:
+        """The last lines that a replay printed."""
+        logs = [log for log in (made.log, self.scratch / f"{name}.log") if log.exists()]
+        lines = logs[0].read_text(encoding="utf-8", errors="replace").splitlines() if logs else []
+        return " | ".join(line.strip() for line in lines[-3:])
+
+
+def verify(record: RunRecord, request: Request, settings: Settings, *, report: Report = lambda _: None) -> Verification:
+    """Verify a run.
+
+    Parameters
+    ----------
+    settings
+        Of the project; its repository has the commit, and built environments are kept in its state folder.
+    report
+        Told what is being done, for a terminal.
+
+    Returns
+    -------
+    Verification
+        With a verdict in every case: what stands in the way of a replay makes it UNVERIFIABLE.
+
+    Raises
+    ------
+    ArtifactError
+        If the record holds no manifest.
+    """
+    started, manifest = now(), record.manifest
+    with tempfile.TemporaryDirectory(prefix="cascada-verify-") as scratch:
+        checkout = Path(scratch) / settings.root.name
+        report("looking at record, code, data and environment")
+        found = examine(record, checkout, root=settings.root, data=request.data)
+        comparison, checks, environment = _answer(record, manifest, request, settings, found, checkout, report)
+    return Verification(
+        run_id=manifest.run_id, manifest_sha256=file_sha256(record.folder / "manifest.json"), level=request.level,
+        started=started, ended=now(), comparison=comparison, aspects=checks, environment=environment,
+    )  # fmt: skip
+
+
+Answer = tuple[Comparison, tuple[AspectCheck, ...], str]
+
+
+def _answer(
+    record: RunRecord, manifest: Manifest, request: Request, settings: Settings, found: Findings, checkout: Path,
+    report: Report,
+) -> Answer:  # fmt: skip
+    if request.level == "hashes":
+        return judge_hashes(found), found.checks, ""
+    if found.obstacles:
+        return _unverifiable(found.obstacles + found.altered + found.notes), found.checks, ""
+    try:
+        python, environment = _interpreter(manifest, request, settings, found, report)
+        bench = _Bench(record, manifest, request, settings, checkout, checkout.parent, python)
+        comparison, checks = _replay(bench, found, report)
+    except CascadaError as error:
+        reason = ": ".join(part for part in (error.what, error.got, error.hint) if part)
+        return _unverifiable((reason, *found.altered, *found.notes)), found.checks, ""
+    return _with_circumstances(comparison, found, here=python == Path(sys.executable)), checks, environment
+
+
+def judge_hashes(found: Findings) -> Comparison:
+    """Judge without running: IDENTICAL when all that the run rests on is unchanged."""
+    packages = (f"packages differ: {tell_changes(found.packages)}",) if found.packages else ()
+    if found.altered or found.changed:
+        reasons = (*found.altered, *found.obstacles, *packages, *found.notes)
+        return Comparison(verdict=Verdict.DIVERGED, reasons=reasons)
+    if found.obstacles:
+        return _unverifiable((*found.obstacles, *packages, *found.notes))
+    if packages:
+        return Comparison(verdict=Verdict.DIVERGED, reasons=(*packages, *found.notes))
+    unchanged = "record, code, data and packages have the recorded hashes; nothing was run"
+    return Comparison(verdict=Verdict.IDENTICAL, reasons=(unchanged, *found.notes))
+
+
+def _unverifiable(reasons: Sequence[str]) -> Comparison:
+    return Comparison(verdict=Verdict.UNVERIFIABLE, reasons=tuple(reasons))
+
+
+def _interpreter(
+    manifest: Manifest, request: Request, settings: Settings, found: Findings, report: Report
+) -> tuple[Path, str]:
+    if not found.packages:
+        return Path(sys.executable), "this one: identical"
+    differing = tell_changes(found.packages)
+    if request.allow_environment_change:
+        return Path(sys.executable), f"this one, although packages differ: {differing}"
+    report(f"building the recorded environment ({len(found.packages)} packages differ here)")
+    software = manifest.software
+    try:
+        python = build_environment(software.python, software.packages, settings.home / "environments")
+    except PlatformError as error:
+        raise PlatformError(
+            f"packages differ ({differing}), and the recorded environment cannot be built", got=error.got or error.what,
+            hint="--allow-environment-change replays with the packages that are here",
+        ) from error  # fmt: skip
+    return python, f"built from the lock: {python}"
+
+
+def _replay(bench: _Bench, found: Findings, report: Report) -> tuple[Comparison, tuple[AspectCheck, ...]]:
+    report("replaying")
+    made = bench.run("replay")
+    replayed, manifest = made.manifest, bench.manifest
+    trouble = _trouble(bench, made)
+    if trouble is not None:
+        return trouble, found.checks
+    checks = compare_aspects(manifest, replayed)
+    other_data = manifest.kind == "experiment" and not is_simulated(bench.record) and _differs(checks, "dataset")
+    if other_data:
+        return _unverifiable([f"the data are not those of the run: {_differs(checks, 'dataset')}"]), checks
+    comparison = compare_results(_results(bench.record), _results(made), bench.request.tolerance)
+    if comparison.verdict is Verdict.DIVERGED and bench.request.seeds:
+        comparison = settle(comparison, spread_of(results_of(manifest).metrics, _other_seeds(bench, report)))
+    same = comparison.verdict.passed
+    assessed = AspectCheck(aspect="assessment", outcome="same" if same else "different", detail=comparison.reasons[0])
+    return comparison, (*checks, assessed)
+
+
+def _trouble(bench: _Bench, made: RunRecord) -> Comparison | None:
+    """Say why a replay gives nothing to compare; None when it ended as the recorded run did."""
+    manifest, replayed = bench.manifest, made.manifest
+    if replayed.exit_code == TIMED_OUT:
+        limit = f"the replay did not end within {bench.timeout_s:g} s and was stopped"
+        return _unverifiable([f"{limit}; the recorded run took {_duration(manifest)}: --timeout gives it longer"])
+    if replayed.status == "killed":
+        return _unverifiable([f"the replay was killed: {replayed.error}"])
+    if (replayed.status, replayed.exit_code or 0) == (manifest.status, manifest.exit_code or 0):
+        return None
+    ended = {"finished": "finished", "failed": "failed"}
+    told = f"the recorded run {ended[manifest.status]}, the replay {ended[replayed.status]}: {replayed.error}"
+    return Comparison(verdict=Verdict.DIVERGED, reasons=(told.rstrip(": "), bench.tail(made, "replay")))
+
+
+def _duration(manifest: Manifest) -> str:
+    if not (manifest.started and manifest.ended):
+        return "an unknown time"
+    started, ended = (datetime.fromisoformat(text) for text in (manifest.started, manifest.ended))
+    return f"{(ended - started).total_seconds():.1f} s"
+
+
+def _differs(checks: Sequence[AspectCheck], aspect: str) -> str:
+    return next((check.detail for check in checks if check.aspect == aspect and check.outcome == "different"), "")
+
+
+def _results(record: RunRecord) -> Results:
+    printed = file_sha256(record.log) if record.log.exists() and record.log.stat().st_size else ""
+    return results_of(record.manifest, printed_sha256=printed)
+
+
+def _other_seeds(bench: _Bench, report: Report) -> list[dict[str, float]]:
+    root = int(bench.manifest.randomness["root_seed"])
+    runs = []
+    for number in range(bench.request.seeds):
+        report(f"other seed {number + 1} of {bench.request.seeds}")
+        made = bench.anew(number).run(f"seed-{number}", seed=integer_seed(root, f"verify {number}"))
+        if made.manifest.status != "finished":
+            raise PlatformError(f"the run with another seed did not finish: {made.manifest.error}")
+        runs.append(results_of(made.manifest).metrics)
+    return runs
+
+
+def _with_circumstances(comparison: Comparison, found: Findings, *, here: bool) -> Comparison:
+    """Add what the numbers alone do not say: an altered record, other packages, another machine."""
+    verdict, reasons = comparison.verdict, list(comparison.reasons)
+    if found.packages and here:
+        if verdict is Verdict.IDENTICAL:
+            verdict = Verdict.EQUIVALENT
+        reasons.append(f"replayed with other packages, as allowed: {tell_changes(found.packages)}")
+    if found.altered:
+        if verdict.passed:
+            verdict = Verdict.DIVERGED
+        reasons = [*found.altered, *reasons]
+    return comparison.model_copy(update={"verdict": verdict, "reasons": (*reasons, *found.notes)})
