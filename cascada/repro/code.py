@@ -7,11 +7,11 @@ import hashlib
 import io
 import os
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from cascada.errors import ArtifactError, CascadaError, PlatformError
-from cascada.repro.environment import CodeState, code_state, diff_head, run_git, untracked_files
+from cascada.repro.environment import CodeState, code_state, diff_head, readable, run_git, untracked_files
 from cascada.repro.fingerprint import file_sha256
 
 _DIFF = "changes.diff"
@@ -19,7 +19,7 @@ _UNTRACKED = "untracked.tar.gz"
 _MAX_BYTES = 10 * 2**20  # of one untracked file: what is larger is data
 
 
-def capture_code(root: Path, folder: Path, *, secrets: Iterable[str] = ()) -> CodeState:
+def capture_code(root: Path, folder: Path, *, secrets: Iterable[str] = (), aside: Collection[str] = ()) -> CodeState:
     """Keep what differs from the commit: ``changes.diff`` and ``untracked.tar.gz`` in a folder.
 
     Parameters
@@ -30,18 +30,20 @@ def capture_code(root: Path, folder: Path, *, secrets: Iterable[str] = ()) -> Co
         Where to write; nothing is written, and the folder not made, when the work tree is clean.
     secrets
         Values that may not be written anywhere.
+    aside
+        Data and outputs, see `cascada.repro.environment.code_state`.
 
     Returns
     -------
     CodeState
-        With the hashes of what was kept; untracked files over 10 MiB are named in ``omitted``, not kept.
+        With the hashes of what was kept; untracked files over 10 MiB, or whose name is no text, are in ``omitted``, not kept.
 
     Raises
     ------
     PlatformError
         If there is no commit, or a change holds a secret: a record without that change would lie, with it would leak.
     """
-    state = code_state(root)
+    state = code_state(root, aside=aside)
     if not state.dirty:
         return state
     folder.mkdir(parents=True, exist_ok=True)
@@ -50,20 +52,22 @@ def capture_code(root: Path, folder: Path, *, secrets: Iterable[str] = ()) -> Co
     _refuse_secrets(diff, hidden, "the uncommitted changes")
     if diff:
         (folder / _DIFF).write_bytes(diff)
-    kept, omitted = _archive(root, folder / _UNTRACKED, hidden)
+    kept, omitted = _archive(root, untracked_files(root, aside=aside), folder / _UNTRACKED, hidden)
     sha256 = hashlib.sha256(diff).hexdigest() if diff else ""
     return state.model_copy(update={"diff_sha256": sha256, "untracked": kept, "omitted": omitted})
 
 
-def _archive(root: Path, target: Path, secrets: list[bytes]) -> tuple[dict[str, str], dict[str, str]]:
+def _archive(
+    root: Path, names: Iterable[str], target: Path, secrets: list[bytes]
+) -> tuple[dict[str, str], dict[str, str]]:
     kept: dict[str, str] = {}
     omitted: dict[str, str] = {}
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
-        for name in untracked_files(root):
+        for name in names:
             path = root / name
-            if path.stat().st_size > _MAX_BYTES:
-                omitted[name] = f"{path.stat().st_size} bytes, sha256 {file_sha256(path)}"
+            if path.stat().st_size > _MAX_BYTES or readable(name) != name:
+                omitted[readable(name)] = f"{path.stat().st_size} bytes, sha256 {file_sha256(path)}"
                 continue
             content = path.read_bytes()
             _refuse_secrets(content, secrets, f"the untracked file {name}")

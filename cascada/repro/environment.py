@@ -7,6 +7,7 @@ import importlib.metadata
 import os
 import platform
 import subprocess
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import psutil
@@ -127,8 +128,13 @@ def run_git(root: Path, *arguments: str) -> bytes:
     return answer.stdout
 
 
-def code_state(root: Path) -> CodeState:
+def code_state(root: Path, *, aside: Collection[str] = ()) -> CodeState:
     """Read the commit and the uncommitted changes of a work tree.
+
+    Parameters
+    ----------
+    aside
+        Files and folders, paths from the root, whose untracked files are no part of the code: data and outputs.
 
     Raises
     ------
@@ -136,10 +142,12 @@ def code_state(root: Path) -> CodeState:
         If the folder is in no git repository or the repository has no commit.
     """
     commit = run_git(root, "rev-parse", "HEAD").decode().strip()
-    status = run_git(root, "status", "--porcelain", "--untracked-files=all").decode().splitlines()
+    changed = run_git(root, "status", "--porcelain", "--untracked-files=no").decode().splitlines()
+    untracked = untracked_files(root, aside=aside)
+    status = [*changed, *(f"?? {readable(name)}" for name in untracked)]
     return CodeState(
         commit=commit, dirty=bool(status), changes=tuple(status[:50]),
-        changes_sha256=_changes_sha256(root) if status else "",
+        changes_sha256=_changes_sha256(root, untracked) if status else "",
     )  # fmt: skip
 
 
@@ -149,14 +157,21 @@ def diff_head(root: Path) -> bytes:
     return run_git(root, "diff", "HEAD", *plain, "--src-prefix=a/", "--dst-prefix=b/")
 
 
-def untracked_files(root: Path) -> list[str]:
-    """List the files that git neither tracks nor ignores, paths from the root."""
+def untracked_files(root: Path, *, aside: Collection[str] = ()) -> list[str]:
+    """List the files that git neither tracks nor ignores, paths from the root; see `code_state`."""
     listed = os.fsdecode(run_git(root, "ls-files", "--others", "--exclude-standard", "-z")).split("\0")
-    return sorted(name for name in listed if name and (root / name).is_file())
+    below = tuple(f"{name}/" for name in aside)
+    code = (name for name in listed if name not in aside and not name.startswith(below))
+    return sorted(name for name in code if name and (root / name).is_file())
 
 
-def _changes_sha256(root: Path) -> str:
-    untracked = {name: file_sha256(root / name) for name in untracked_files(root)}
+def readable(name: str) -> str:
+    """Spell the bytes of a file's name that are no text, so that the name can be written down."""
+    return os.fsencode(name).decode(errors="backslashreplace")
+
+
+def _changes_sha256(root: Path, names: Iterable[str]) -> str:
+    untracked = {readable(name): file_sha256(root / name) for name in names}
     return json_sha256([hashlib.sha256(diff_head(root)).hexdigest(), untracked])
 
 

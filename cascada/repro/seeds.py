@@ -26,3 +26,8 @@ def integer_seed(root: int, name: str) -> int:
     True
     """
     return int(_stream(root, name, block=None).generate_state(1)[0])
+
+
+def library_seeds(root: int) -> dict[str, int]:
+    """Derive a seed for each library with global random state, 32 bits each (what NumPy's takes at most)."""
+    return {name: integer_seed(root, name) for name in ("python", "numpy", "torch", "tensorflow", "hash")}

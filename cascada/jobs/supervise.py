@@ -1,0 +1,167 @@
+"""One supervised process with all that it starts: its output, its time limit, its end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import IO, BinaryIO
+
+from cascada.repro.manifest import Status
+from cascada.repro.secrecy import Hider
+
+TIMED_OUT = 124  # as timeout(1)
+_GRACE_S = 5.0  # for processes that were told to end, and for those that a script left behind
+_FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a process ended; the exit code is 128 plus the signal's number if one killed it, 124 after a timeout."""
+
+    status: Status
+    exit_code: int
+    error: str = ""
+
+
+class _StoppedError(Exception):
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+def supervise(
+    command: Sequence[str],
+    *,
+    cwd: Path,
+    environment: Mapping[str, str],
+    log: Path,
+    secrets: Sequence[str],
+    timeout_s: float | None = None,
+    terminal: bool = True,
+) -> Ending:
+    """Run a command in a process group of its own until it ends, is stopped by a signal, or its time is over.
+
+    Parameters
+    ----------
+    log
+        Gets standard output and error as they come, secrets as asterisks.
+    terminal
+        Whether this process's own output gets them, too.
+
+    Notes
+    -----
+    The process reads nothing: a run whose input is typed cannot be repeated. Processes that it leaves behind get 5 s.
+    """
+    with log.open("ab", buffering=0) as sink, _signals_raise():
+        process = subprocess.Popen(
+            command, cwd=cwd, env=dict(environment), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, start_new_session=True,
+        )  # fmt: skip
+        pumps = _start_pumps(process, sink, secrets, terminal=terminal)
+        try:
+            ending = _ended(process.wait(timeout_s))
+        except subprocess.TimeoutExpired:
+            ending = Ending("killed", TIMED_OUT, f"timeout after {timeout_s:g} s")
+            _stop_group(process, signal.SIGTERM)
+        except (_StoppedError, KeyboardInterrupt) as stop:
+            number = stop.number if isinstance(stop, _StoppedError) else signal.SIGINT
+            ending = Ending("killed", 128 + number, f"stopped by {signal.Signals(number).name}")
+            _stop_group(process, number)
+        return _await_rest(process, pumps, ending)
+
+
+def _ended(code: int) -> Ending:
+    if code == 0:
+        return Ending("finished", 0)
+    if code > 0:
+        return Ending("failed", code, f"exit code {code}")
+    return Ending("killed", 128 - code, f"killed by {signal.Signals(-code).name}")
+
+
+def _start_pumps(
+    process: subprocess.Popen[bytes], sink: IO[bytes], secrets: Sequence[str], *, terminal: bool
+) -> list[threading.Thread]:
+    pumps = []
+    for source, own in ((process.stdout, sys.stdout), (process.stderr, sys.stderr)):
+        shown = getattr(own, "buffer", None) if terminal else None
+        pump = threading.Thread(target=_pump, args=(source, sink, shown, Hider(secrets)), daemon=True)
+        pump.start()
+        pumps.append(pump)
+    return pumps
+
+
+def _pump(source: IO[bytes], sink: IO[bytes], shown: BinaryIO | None, hider: Hider) -> None:
+    while piece := os.read(source.fileno(), 2**16):
+        shown = _emit(hider.feed(piece), sink, shown)
+    _emit(hider.close(), sink, shown)
+
+
+def _emit(text: bytes, sink: IO[bytes], shown: BinaryIO | None) -> BinaryIO | None:
+    with contextlib.suppress(ValueError):  # the log is closed: a process outlived its run
+        sink.write(text)
+    if shown is not None:
+        try:
+            shown.write(text)
+            shown.flush()
+        except OSError:  # nobody reads on; the log goes on
+            return None
+    return shown
+
+
+@contextlib.contextmanager
+def _signals_raise() -> Iterator[None]:
+    """Let the first signal that asks this process to end raise, and ignore the ones after it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, _: FrameType | None) -> None:
+        for other in _FORWARDED:
+            signal.signal(other, signal.SIG_IGN)
+        raise _StoppedError(number)
+
+    before = {number: signal.signal(number, stop) for number in _FORWARDED}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _stop_group(process: subprocess.Popen[bytes], number: int) -> None:
+    _signal_group(process, number)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_GRACE_S)
+    _signal_group(process, signal.SIGKILL)
+    process.wait()
+
+
+def _signal_group(process: subprocess.Popen[bytes], number: int) -> bool:
+    """Signal every process of the group; tells whether there was one (number 0 only asks)."""
+    try:
+        os.killpg(process.pid, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def _await_rest(process: subprocess.Popen[bytes], pumps: Sequence[threading.Thread], ending: Ending) -> Ending:
+    """Let processes that were left behind end by themselves for a while, then end them."""
+    deadline = time.monotonic() + _GRACE_S
+    while _signal_group(process, 0) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    if _signal_group(process, signal.SIGKILL):
+        ending = Ending(
+            ending.status, ending.exit_code, ending.error or "stopped processes that the script left behind"
+        )
+    for pump in pumps:
+        pump.join(max(0.5, deadline - time.monotonic()))
+    return ending
