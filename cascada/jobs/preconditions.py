@@ -61,7 +61,6 @@ def examine(record: RunRecord, checkout: Path, *, root: Path, data: Path | None)
     dataset, data_trouble = _dataset(manifest, where)
     if not lost:
         _link_inputs(where, checkout)
-        code, lost = _faithful(code, manifest, checkout)
     packages = environment_changes(manifest.software.python, manifest.software.packages)
     machine, notes = _machine(manifest)
     return Findings(
@@ -118,28 +117,19 @@ def _altered_lock(record: RunRecord, manifest: Manifest) -> list[str]:
 
 def _code(record: RunRecord, manifest: Manifest, checkout: Path, root: Path) -> tuple[AspectCheck, list[str]]:
     state = manifest.code
-    declared = [Path(one["path"]) for one in manifest.dataset.get("inputs") or ()]
-    lost = [f"{name} ({why})" for name, why in state.omitted.items() if not _is_below(Path(name), declared)]
-    if lost:
-        told = f"untracked files were not kept: {', '.join(lost[:3])}; commit them, or declare them with --data"
+    if state.omitted:
+        lost = ", ".join(f"{name} ({why})" for name, why in list(state.omitted.items())[:3])
+        told = f"untracked files were not kept: {lost}; commit them, or declare them with --data"
         return AspectCheck(aspect="training", outcome="unknown", detail=told), [told]
     try:
         restore_code(record.code, state, checkout, repository=root)
     except CascadaError as error:
         told = ": ".join(part for part in (error.what, error.got, error.hint) if part)
         return AspectCheck(aspect="training", outcome="unknown", detail=told), [told]
+    if not is_clean_copy(checkout, state):
+        told = "the restored code is not the recorded one: its changes have another hash than the manifest gives"
+        return AspectCheck(aspect="training", outcome="different", detail=told), [told]
     return AspectCheck(aspect="training", outcome="same", detail=f"commit {state.commit[:12]} and its changes"), []
-
-
-def _is_below(path: Path, folders: list[Path]) -> bool:
-    return any(path == folder or folder in path.parents for folder in folders)
-
-
-def _faithful(check: AspectCheck, manifest: Manifest, checkout: Path) -> tuple[AspectCheck, list[str]]:
-    if is_clean_copy(checkout, manifest.code):
-        return check, []
-    told = "the restored code is not the recorded one: its changes have another hash than the manifest gives"
-    return AspectCheck(aspect="training", outcome="different", detail=told), [told]
 
 
 def locate_inputs(manifest: Manifest, root: Path, data: Path | None, checkout: Path) -> dict[str, Path]:

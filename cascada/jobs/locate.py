@@ -1,0 +1,96 @@
+"""Finding a run by any of its names: a record, a run in MLflow, a model's alias."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from cascada.errors import ArtifactError, nearest
+from cascada.repro.fingerprint import file_sha256
+from cascada.repro.record import RunRecord, list_records, open_record
+from cascada.repro.verification import Verification, read_verifications, store_verification
+from cascada.settings import Settings
+from cascada.tracking import models, runs
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Located:
+    """A run's record and its copy in MLflow.
+
+    Attributes
+    ----------
+    record
+        Of an experiment a copy of what MLflow holds, in a scratch folder.
+    mlflow_id
+        Empty where MLflow has no copy.
+    """
+
+    record: RunRecord
+    mlflow_id: str
+
+    def verifications(self) -> tuple[Verification, ...]:
+        """Read the verifications of the manifest as it is now; those of an altered one say nothing."""
+        now = file_sha256(self.record.folder / "manifest.json")
+        return tuple(one for one in read_verifications(self.record.folder) if one.manifest_sha256 == now)
+
+
+def locate(name: str, settings: Settings, scratch: Path) -> Located:
+    """Find a run.
+
+    Parameters
+    ----------
+    name
+        Id of a record or a beginning of it, id of a run in MLflow, or MODEL@ALIAS.
+    scratch
+        Where what MLflow holds is copied to.
+
+    Raises
+    ------
+    ArtifactError
+        If there is none, or several begin with this name.
+    """
+    if "@" in name:
+        return _from_mlflow(_aliased(name), scratch)
+    try:
+        record = open_record(settings.home, name)
+    except ArtifactError:
+        mirrored = [one for one in list_records(settings.home) if one.mirror()["run_id"] == name]
+        if mirrored:
+            return Located(mirrored[0], name)
+        if runs.has_run(name):
+            return _from_mlflow(name, scratch)
+        raise
+    return Located(record, record.mirror()["run_id"])
+
+
+def _aliased(name: str) -> str:
+    model, _, alias = name.partition("@")
+    version = models.find_alias(model, alias)
+    if version is None:
+        known = models.list_models()
+        hint = nearest(model, known) if known else "train an experiment first"
+        raise ArtifactError(f"no version of the model {model!r} has the alias {alias!r}", hint=hint)
+    return version.run_id
+
+
+def _from_mlflow(run_id: str, scratch: Path) -> Located:
+    return Located(RunRecord(runs.fetch_record(run_id, scratch / run_id)), run_id)
+
+
+def keep_verification(located: Located, verification: Verification) -> None:
+    """Store a verification in the record, with the run in MLflow and on the model versions that the run made."""
+    path = store_verification(verification, located.record.folder)
+    if not located.mlflow_id:
+        return
+    said = {
+        "verification": str(verification.verdict),
+        "verified": verification.ended,
+        "verified_by": verification.level,
+    }
+    runs.log_files(located.mlflow_id, path, "verifications")
+    runs.set_tags(located.mlflow_id, said)
+    for version in models.versions_of_run(located.mlflow_id):
+        models.tag_version(version, said)
