@@ -1,0 +1,288 @@
+"""Verdicts on real runs of a real script in a real repository, with what goes wrong planted one at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cascada.errors import ArtifactError
+from cascada.jobs.execute import execute
+from cascada.jobs.verify import Request, verify
+from cascada.repro.compare import Tolerance, Verdict
+from cascada.repro.record import RunRecord
+from cascada.repro.verification import Verification, read_verifications, store_verification
+from cascada.settings import Settings
+
+# What happens beside the script decides how it ends: the file `beside` lies outside of the repository.
+SCRIPT = """
+import json, sys, time
+import numpy as np
+from pathlib import Path
+from cascada.jobs.active import log_metrics
+from reading import read
+beside = json.loads(Path(sys.argv[1]).read_text())
+if beside.get("hang"):
+    time.sleep(600)
+if beside.get("crash"):
+    raise RuntimeError("the disk of another machine")
+noise = np.random.normal(10.0, 1.0)
+log_metrics({"mean": float(np.mean(read())), "noise": noise + beside.get("offset", 0.0)})
+Path("result.txt").write_text(f"{noise}\\n")
+"""
+READING = "import numpy\ndef read(): return numpy.loadtxt('data/values.txt')\n"
+
+
+def git(root: Path, *arguments: str) -> str:
+    identity = ("-c", "user.name=test", "-c", "user.email=test@example.org")
+    return subprocess.run(["git", *identity, *arguments], cwd=root, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with a changed script, an untracked module, ignored data and one finished run."""
+    home = tmp_path_factory.mktemp("recorded")
+    root = home / "work"
+    (root / "data").mkdir(parents=True)
+    (root / "data" / "values.txt").write_text("1\n2\n3.5\n")
+    (root / "train.py").write_text("print('an older state')\n")
+    (root / ".gitignore").write_text("data/\n.cascada/\n__pycache__/\n")
+    git(root, "init", "--quiet")
+    git(root, "add", "--all")
+    git(root, "commit", "--quiet", "--message", "start")
+    (root / "train.py").write_text(SCRIPT)
+    (root / "reading.py").write_text(READING)
+    (home / "beside.json").write_text("{}")
+    made = execute(
+        "train.py", [str(home / "beside.json")], cwd=root, record_folder=root / ".cascada" / "runs" / "one",
+        data=[Path("data/values.txt")], outputs=[Path("result.txt")], seed=7,
+    )  # fmt: skip
+    assert made.manifest.status == "finished", made.log.read_text()
+    assert set(made.manifest.assessment["metrics"]) == {"mean", "noise"}
+    return home
+
+
+@pytest.fixture
+def root(recorded: Path, tmp_path: Path) -> Path:
+    """A copy of the repository, with its run, for one test."""
+    return Path(shutil.copytree(recorded / "work", tmp_path / "work", symlinks=True))
+
+
+@pytest.fixture
+def beside(recorded: Path) -> Callable[..., None]:
+    """Change what lies beside the repository, until the next test."""
+    path = recorded / "beside.json"
+    path.write_text("{}")
+    return lambda **values: path.write_text(json.dumps(values))
+
+
+def record_of(root: Path) -> RunRecord:
+    return RunRecord(root / ".cascada" / "runs" / "one")
+
+
+def check(root: Path, **request: Any) -> Verification:
+    return verify(record_of(root), Request(**request), Settings(root=root))  # type: ignore[call-arg]
+
+
+def rewrite(root: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change the manifest behind everybody's back."""
+    path = record_of(root).folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    change(manifest)
+    path.write_text(json.dumps(manifest))
+
+
+def outcomes(found: Verification) -> dict[str, str]:
+    return {one.aspect: one.outcome for one in found.aspects}
+
+
+def test_a_dirty_tree_comes_out_identical(root: Path, beside: Callable[..., None]) -> None:
+    git(root, "checkout", "train.py")
+    (root / "reading.py").write_text("raise SystemExit('not the recorded one')\n")
+    before = git(root, "status", "--porcelain", "--ignored")
+    found = check(root)
+    assert found.verdict is Verdict.IDENTICAL, found.comparison.reasons
+    assert found.comparison.reasons == ("2 metrics bit-equal, 1 output file with equal hash",)
+    assert {aspect for aspect, outcome in outcomes(found).items() if outcome == "same"} == {
+        "dataset", "training", "assessment", "randomness", "software", "hardware",
+    }  # fmt: skip
+    assert git(root, "status", "--porcelain", "--ignored") == before, "the work tree is as it was"
+
+
+def test_hashes_alone_run_nothing(root: Path, beside: Callable[..., None]) -> None:
+    beside(crash=True)
+    found = check(root, level="hashes")
+    assert found.verdict is Verdict.IDENTICAL
+    assert "nothing was run" in found.comparison.reasons[0]
+    assert not found.verified("training"), "only a replay verifies"
+
+
+def test_rewritten_history(root: Path) -> None:
+    git(root, "stash", "--include-untracked")
+    git(root, "stash", "drop")
+    git(root, "commit", "--quiet", "--amend", "--message", "another start")
+    git(root, "reflog", "expire", "--expire=now", "--all")
+    git(root, "gc", "--quiet", "--prune=now")
+    for level in ("hashes", "replay"):
+        found = check(root, level=level)
+        assert found.verdict is Verdict.UNVERIFIABLE
+        assert "is not in the repository" in found.comparison.reasons[0]
+        assert "git fetch --all" in found.comparison.reasons[0]
+
+
+def test_data_that_are_gone_and_found_again(root: Path, beside: Callable[..., None], tmp_path: Path) -> None:
+    moved = shutil.move(root / "data" / "values.txt", tmp_path / "elsewhere.txt")
+    for level in ("hashes", "replay"):
+        found = check(root, level=level)
+        assert found.verdict is Verdict.UNVERIFIABLE
+        assert "data/values.txt is gone" in found.comparison.reasons[0]
+        assert "--data" in found.comparison.reasons[0]
+    assert check(root, data=Path(moved)).verdict is Verdict.IDENTICAL
+
+
+def test_a_changed_byte_of_the_data(root: Path, beside: Callable[..., None]) -> None:
+    (root / "data" / "values.txt").write_text("1\n2\n3.6\n")
+    found = check(root)
+    assert found.verdict is Verdict.UNVERIFIABLE
+    assert "data/values.txt has other content than the run read (8 bytes then, 8 now)" in found.comparison.reasons[0]
+    assert check(root, level="hashes").verdict is Verdict.DIVERGED
+
+
+def other_package(root: Path) -> None:
+    """Let the run have had a package, and its lock say so."""
+
+    def change(manifest: dict[str, Any]) -> None:
+        manifest["software"]["packages"] = dict(sorted((manifest["software"]["packages"] | {"toy": "1.0"}).items()))
+        lock = "".join(f"{name}=={version}\n" for name, version in manifest["software"]["packages"].items())
+        (record_of(root).folder / "lock.txt").write_text(lock)
+        manifest["software"]["lock_sha256"] = hashlib.sha256(lock.encode()).hexdigest()
+
+    rewrite(root, change)
+
+
+def test_a_package_that_cannot_be_had(
+    root: Path, beside: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    other_package(root)
+    for name, value in (("UV_OFFLINE", "1"), ("UV_NO_INDEX", "1"), ("UV_FIND_LINKS", str(tmp_path))):
+        monkeypatch.setenv(name, value)
+    found = check(root)
+    assert found.verdict is Verdict.UNVERIFIABLE
+    assert "toy 1.0 → not installed" in found.comparison.reasons[0]
+    assert "--allow-environment-change" in found.comparison.reasons[0]
+    allowed = check(root, allow_environment_change=True)
+    assert allowed.verdict is Verdict.EQUIVALENT, "the results are identical, the environment is not"
+    assert outcomes(allowed)["software"] == "different"
+    assert any("toy 1.0" in reason for reason in allowed.comparison.reasons)
+    assert check(root, level="hashes").verdict is Verdict.DIVERGED
+
+
+def test_another_processor_is_told(root: Path, beside: Callable[..., None]) -> None:
+    rewrite(root, lambda manifest: manifest["hardware"].update(processor="Cray-1", flags=["vector"]))
+    found = check(root)
+    assert found.verdict is Verdict.IDENTICAL
+    assert "another machine: processor Cray-1 →" in found.comparison.reasons[-1]
+    assert outcomes(found)["hardware"] == "different"
+    assert not found.verified("hardware")
+
+
+def test_a_script_that_crashes(root: Path, beside: Callable[..., None]) -> None:
+    beside(crash=True)
+    found = check(root)
+    assert found.verdict is Verdict.DIVERGED
+    told = "the recorded run finished, the replay failed: RuntimeError: the disk of another machine"
+    assert found.comparison.reasons[0] == told
+    assert "the disk of another machine" in found.comparison.reasons[1], "the end of what it printed"
+
+
+def test_a_script_that_never_ends(root: Path, beside: Callable[..., None]) -> None:
+    beside(hang=True)
+    found = check(root, timeout_s=2.0)
+    assert found.verdict is Verdict.UNVERIFIABLE
+    assert "did not end within 2 s" in found.comparison.reasons[0]
+    assert "--timeout" in found.comparison.reasons[0]
+
+
+def test_a_metric_that_is_off(root: Path, beside: Callable[..., None]) -> None:
+    beside(offset=1e-6)
+    found = check(root)
+    assert found.verdict is Verdict.DIVERGED
+    assert found.comparison.reasons[0].startswith("noise: ")
+    assert check(root, tolerance=Tolerance(relative=1e-6)).verdict is Verdict.EQUIVALENT
+
+
+def test_other_seeds_decide(root: Path, beside: Callable[..., None]) -> None:
+    beside(offset=0.01)
+    found = check(root, seeds=3)
+    assert found.verdict is Verdict.CONSISTENT, found.comparison.reasons
+    (noise,) = [one for one in found.comparison.spread if one.name == "noise"]
+    assert len(set(noise.values)) == 3
+    assert noise.low < noise.original < noise.high
+
+
+def test_an_altered_metric(root: Path, beside: Callable[..., None]) -> None:
+    rewrite(root, lambda manifest: manifest["assessment"]["metrics"].update(mean=99.0))
+    for level in ("hashes", "replay"):
+        found = check(root, level=level)
+        assert found.verdict is Verdict.DIVERGED
+        assert (
+            found.comparison.reasons[0] == "the record was altered: manifest.json and metrics.jsonl hold other metrics"
+        )
+
+
+def test_a_metric_altered_with_care(root: Path, beside: Callable[..., None]) -> None:
+    """Every hash of the record agrees with itself: only the replay tells."""
+    from cascada.repro.record import summarise_metrics
+
+    lines = (record_of(root).folder / "metrics.jsonl").read_text().splitlines()
+    changed = [json.dumps(json.loads(line) | ({"value": 99.0} if '"mean"' in line else {})) for line in lines]
+    (record_of(root).folder / "metrics.jsonl").write_text("\n".join(changed) + "\n")
+    rewrite(root, lambda manifest: manifest["assessment"].update(summarise_metrics(record_of(root))))
+    assert check(root, level="hashes").verdict is Verdict.IDENTICAL
+    found = check(root)
+    assert found.verdict is Verdict.DIVERGED
+    assert found.comparison.reasons[0].startswith("mean: 99.0 became 2.16666")
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict", "told"),
+    [
+        ("code/changes.diff", Verdict.UNVERIFIABLE, "missing or altered"),
+        ("code/untracked.tar.gz", Verdict.UNVERIFIABLE, "recorded untracked files"),
+        ("lock.txt", Verdict.UNVERIFIABLE, "lock.txt does not have the hash"),
+        ("outputs/result.txt", Verdict.DIVERGED, "the kept copy of result.txt is not what the run wrote"),
+    ],
+)
+def test_an_altered_file_of_the_record(root: Path, name: str, verdict: Verdict, told: str) -> None:
+    path = record_of(root).folder / name
+    content = path.read_bytes()
+    middle = len(content) // 2
+    path.write_bytes(content[:middle] + b"x" + content[middle + 1 :])
+    found = check(root, level="hashes")
+    assert found.verdict is verdict, found.comparison.reasons
+    assert told in " ".join(found.comparison.reasons)
+
+
+def test_a_manifest_that_is_none(root: Path) -> None:
+    (record_of(root).folder / "manifest.json").write_text("{}")
+    with pytest.raises(ArtifactError, match="not a manifest"):
+        check(root)
+
+
+def test_a_run_that_was_killed_has_no_result(root: Path) -> None:
+    rewrite(root, lambda manifest: manifest.update(status="killed", exit_code=137))
+    found = check(root)
+    assert found.verdict is Verdict.UNVERIFIABLE
+    assert "did not end by itself (killed)" in found.comparison.reasons[0]
+
+
+def test_a_verification_is_kept_and_read(root: Path) -> None:
+    found = check(root, level="hashes")
+    store_verification(found, record_of(root).folder)
+    assert read_verifications(record_of(root).folder) == (found,)
