@@ -18,9 +18,9 @@ _STYLE = {"DIVERGED": "bold red", "UNVERIFIABLE": "bold yellow"}
 
 def show_score(score: Score) -> None:
     """Print the level of each aspect, why, and what would raise it."""
-    rows = [(one.aspect, str(one.level), one.meaning, one.reason, one.next_step) for one in score.aspects]
+    rows = [(one.aspect, f"{one.level} {one.meaning}", one.reason, one.next_step) for one in score.aspects]
     title = f"Run {score.run_id}: {score.total} of {3 * len(score.aspects)}"
-    show_table(title, ("aspect", ">level", "meaning", "reason", "next step"), rows)
+    show_table(title, ("aspect", "level", "reason", "next step"), rows)
 
 
 def show_verification(verification: Verification) -> None:

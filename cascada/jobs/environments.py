@@ -23,9 +23,13 @@ _FROM_PIP = {"find-links": "UV_FIND_LINKS", "index-url": "UV_DEFAULT_INDEX", "ex
 
 
 def environment_changes(python: str, packages: Mapping[str, str]) -> tuple[PackageChange, ...]:
-    """List what differs between a recorded environment and this one; the interpreter counts as a package."""
+    """List what differs between a recorded environment and this one; the interpreter counts as a package.
+
+    Cascada itself does not count: the one that verifies is the one that replays.
+    """
     here = software()
-    return package_changes({"python": python, **packages}, {"python": here.python, **here.packages})
+    changes = package_changes({"python": python, **packages}, {"python": here.python, **here.packages})
+    return tuple(change for change in changes if change.name != "cascada")
 
 
 def build_environment(python: str, packages: Mapping[str, str], folder: Path) -> Path:
@@ -108,11 +112,11 @@ def _uv(uv: str, *arguments: str) -> None:
 
 
 def _pip_sources() -> dict[str, str]:
-    """Hand over where pip is configured to look: uv does not read pip's configuration."""
+    """Hand over where pip is configured to look, and pip's rule that all its indexes count alike; uv reads neither."""
     answer = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
     )
-    found: dict[str, str] = {}
+    found = {"UV_INDEX_STRATEGY": "unsafe-best-match"}
     for line in answer.stdout.splitlines():
         key, _, value = line.partition("=")
         name = _FROM_PIP.get(key.rpartition(".")[2])

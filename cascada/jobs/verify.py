@@ -170,8 +170,10 @@ def judge_hashes(found: Findings) -> Comparison:
         return _unverifiable((*found.obstacles, *packages, *found.notes))
     if packages:
         return Comparison(verdict=Verdict.DIVERGED, reasons=(*packages, *found.notes))
-    unchanged = "record, code, data and packages have the recorded hashes; nothing was run"
-    return Comparison(verdict=Verdict.IDENTICAL, reasons=(unchanged, *found.notes))
+    same = ", ".join(check.aspect for check in found.checks if check.outcome == "same")
+    open_ = [f"not judged: {check.aspect} ({check.detail})" for check in found.checks if check.outcome == "unknown"]
+    unchanged = f"the record agrees with itself, and {same} are as recorded; nothing was run"
+    return Comparison(verdict=Verdict.IDENTICAL, reasons=(unchanged, *open_, *found.notes))
 
 
 def _unverifiable(reasons: Sequence[str]) -> Comparison:

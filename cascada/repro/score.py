@@ -11,7 +11,7 @@ from cascada.repro.environment import Record
 from cascada.repro.manifest import Manifest
 from cascada.repro.verification import ASPECTS, Verification
 
-LEVELS = ("missing", "declared", "captured with hash", "verified by re-run")
+LEVELS = ("missing", "declared", "captured", "verified")
 
 Found = tuple[int, str, str]
 """Level, reason and next step."""
@@ -64,7 +64,7 @@ def _score(manifest: Manifest, aspect: str, verifications: Sequence[Verification
     earned = [one for one in verifications if one.verified(aspect)]
     if level == 2 and earned:
         level, step = 3, ""
-        reason = f"unchanged in a replay that ended {earned[-1].verdict} on {earned[-1].started[:10]}"
+        reason = f"replayed unchanged on {earned[-1].started[:10]}: {earned[-1].verdict}"
     elif level == 2:
         step = step or f"re-run it: cascada verify {manifest.run_id}"
     return AspectScore(aspect=aspect, level=level, reason=reason, next_step=step)

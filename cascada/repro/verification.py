@@ -130,7 +130,8 @@ def content(manifest: Manifest, aspect: str) -> dict[str, Any]:
         code = manifest.code
         kept |= {"commit": code.commit, "changes_sha256": code.changes_sha256}
     if aspect == "software":
-        return {"python": kept.get("python"), "packages": kept.get("packages", {})}
+        packages = {name: version for name, version in kept["packages"].items() if name != "cascada"}  # the recorder
+        return {"python": kept["python"], "packages": packages}
     return kept
 
 
