@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +11,8 @@ from cascada.repro.fingerprint import file_sha256
 from cascada.repro.record import RunRecord, list_records, open_record
 from cascada.repro.verification import Verification, read_verifications, store_verification
 from cascada.settings import Settings
-from cascada.tracking import models, runs
 
-logger = logging.getLogger(__name__)
+_MLFLOW_ID = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -60,13 +59,21 @@ def locate(name: str, settings: Settings, scratch: Path) -> Located:
         mirrored = [one for one in list_records(settings.home) if one.mirror()["run_id"] == name]
         if mirrored:
             return Located(mirrored[0], name)
-        if runs.has_run(name):
+        if _MLFLOW_ID.fullmatch(name) and _is_in_mlflow(name):
             return _from_mlflow(name, scratch)
         raise
     return Located(record, record.mirror()["run_id"])
 
 
+def _is_in_mlflow(run_id: str) -> bool:
+    from cascada.tracking import runs  # here and below: a record of a script needs no MLflow, which imports for seconds
+
+    return runs.has_run(run_id)
+
+
 def _aliased(name: str) -> str:
+    from cascada.tracking import models
+
     model, _, alias = name.partition("@")
     version = models.find_alias(model, alias)
     if version is None:
@@ -77,6 +84,8 @@ def _aliased(name: str) -> str:
 
 
 def _from_mlflow(run_id: str, scratch: Path) -> Located:
+    from cascada.tracking import runs
+
     return Located(RunRecord(runs.fetch_record(run_id, scratch / run_id)), run_id)
 
 
@@ -85,6 +94,8 @@ def keep_verification(located: Located, verification: Verification) -> None:
     path = store_verification(verification, located.record.folder)
     if not located.mlflow_id:
         return
+    from cascada.tracking import models, runs
+
     said = {
         "verification": str(verification.verdict),
         "verified": verification.ended,
