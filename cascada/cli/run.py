@@ -35,6 +35,7 @@ def run(
     settings = enter()
     from cascada.config.reading import read_yaml
     from cascada.jobs.execute import execute
+    from cascada.jobs.mirror import start_mirror
     from cascada.repro.record import new_record
 
     record = execute(
@@ -42,6 +43,7 @@ def run(
         data=data or [], outputs=outputs or [], name=name, timeout_s=timeout, overrides=overrides or [],
         parameters=read_yaml(params, "parameter file") if params else {}, terminal=True,
     )  # fmt: skip
+    start_mirror(settings.home)
     manifest = record.manifest
     reason = f": {manifest.error}" if manifest.error else ""
     stderr.print(f"run {record.run_id} {manifest.status}{reason}", markup=False, soft_wrap=True)

@@ -33,6 +33,8 @@ class Plan:
 
     Attributes
     ----------
+    root
+        The top of the git work tree.
     seeds
         By library, see `cascada.repro.seeds.library_seeds`.
     parameters, overrides
@@ -40,6 +42,7 @@ class Plan:
     """
 
     folder: str
+    root: str
     seeds: Mapping[str, int]
     parameters: Mapping[str, Any] = field(default_factory=dict)
     overrides: tuple[str, ...] = ()

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from cascada.errors import CascadaError
 from cascada.jobs import active, seeding
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -40,6 +41,9 @@ def _run(script: str) -> tuple[int, str]:
         runpy.run_path(script, run_name="__main__")
     except SystemExit as ending:
         return _exit_code(ending)
+    except CascadaError as error:  # says itself where it is
+        sys.stderr.write(f"error: {error}\n")
+        return error.exit_code, str(error)
     except BaseException as error:  # noqa: BLE001 - the boundary of the user's code: reported as Python would
         sys.excepthook(type(error), error.with_traceback(_inside(error.__traceback__, script)), error.__traceback__)
         return 130 if isinstance(error, KeyboardInterrupt) else 1, f"{type(error).__name__}: {error}"[:2000]

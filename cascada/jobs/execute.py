@@ -149,8 +149,14 @@ def command(launch: Launch) -> list[str]:
 
 def environment_of(launch: Launch, record: RunRecord) -> dict[str, str]:
     """Make the child's environment: the user's, the plan, determinism flags, and output that comes at once."""
-    plan = Plan(str(record.folder.resolve()), launch.seeds, dict(launch.parameters), launch.overrides)
-    return {"PYTHONUNBUFFERED": "1"} | flags_in_force(launch.seeds) | launch.variables | plan.to_variable()
+    flags = flags_in_force(launch.seeds, launch.variables)
+    return {"PYTHONUNBUFFERED": "1"} | launch.variables | flags | plan_of(launch, record).to_variable()
+
+
+def plan_of(launch: Launch, record: RunRecord) -> Plan:
+    """Make what the process needs to know about its run."""
+    folder, root = str(record.folder.resolve()), str(launch.root.resolve())
+    return Plan(folder, root, launch.seeds, dict(launch.parameters), launch.overrides)
 
 
 def _begin_or_nothing(launch: Launch, record: RunRecord) -> Stamp:
@@ -175,7 +181,7 @@ def begin(launch: Launch, record: RunRecord) -> Stamp:
     lock = "".join(f"{name}=={version}\n" for name, version in installed.packages.items())
     write_text(record.folder / "lock.txt", lock)
     installed = installed.model_copy(update={"lock_sha256": file_sha256(record.folder / "lock.txt")})
-    flags = flags_in_force(launch.seeds)
+    flags = flags_in_force(launch.seeds, launch.variables)
     manifest = Manifest(
         run_id=record.run_id,
         experiment=launch.name or launch.script.stem,
@@ -211,6 +217,7 @@ def finish(launch: Launch, record: RunRecord, before: Stamp, ending: Ending) -> 
         "status": ending.status,
         "kind": "job" if notes.get("job") else manifest.kind,
         "ended": now(),
+        "dataset": {"inputs": [*manifest.dataset["inputs"], *notes.get("inputs", [])]},
         "exit_code": ending.exit_code,
         "error": hide(notes.get("error") or ending.error, launch.secrets),
         "training": _training(launch, record.parameters()),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import os
 import random
 import sys
 from collections.abc import Callable, Mapping
@@ -51,7 +50,8 @@ def _seed_numpy(module: Any, seed: int) -> None:
 
 def _seed_torch(module: Any, seed: int) -> None:
     module.manual_seed(seed)
-    module.use_deterministic_algorithms(True, warn_only=True)
+    # As use_deterministic_algorithms(True, warn_only=True), which would import the compiler: seconds.
+    module.set_deterministic_debug_mode("warn")
     module.backends.cudnn.benchmark = False
 
 
@@ -67,7 +67,7 @@ _SEEDERS: tuple[tuple[str, str, Seeder], ...] = (
 )
 
 
-def flags_in_force(seeds: Mapping[str, int]) -> dict[str, str]:
+def flags_in_force(seeds: Mapping[str, int], environment: Mapping[str, str]) -> dict[str, str]:
     """List the variables that a run starts with: the hash seed and determinism flags; the user's own stay."""
     wanted = FLAGS | {"PYTHONHASHSEED": str(seeds["hash"])}
-    return {name: os.environ.get(name, value) for name, value in wanted.items()}
+    return {name: environment.get(name, value) for name, value in wanted.items()}

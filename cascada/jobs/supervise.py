@@ -15,6 +15,8 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, BinaryIO
 
+import psutil
+
 from cascada.repro.manifest import Status
 from cascada.repro.secrecy import Hider
 
@@ -144,24 +146,28 @@ def _stop_group(process: subprocess.Popen[bytes], number: int) -> None:
     process.wait()
 
 
-def _signal_group(process: subprocess.Popen[bytes], number: int) -> bool:
-    """Signal every process of the group; tells whether there was one (number 0 only asks)."""
-    try:
+def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, number)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
+
+
+def _is_group_alive(group: int) -> bool:
+    """Tell whether a process of the group still runs; dead ones that nobody has waited for do not count."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, ProcessLookupError):
+            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
+                return True
+    return False
 
 
 def _await_rest(process: subprocess.Popen[bytes], pumps: Sequence[threading.Thread], ending: Ending) -> Ending:
     """Let processes that were left behind end by themselves for a while, then end them."""
     deadline = time.monotonic() + _GRACE_S
-    while _signal_group(process, 0) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    if _signal_group(process, signal.SIGKILL):
-        ending = Ending(
-            ending.status, ending.exit_code, ending.error or "stopped processes that the script left behind"
-        )
+    while (alive := _is_group_alive(process.pid)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    if alive:
+        _signal_group(process, signal.SIGKILL)
+        ending = Ending(ending.status, ending.exit_code, ending.error or "stopped what the script had left behind")
     for pump in pumps:
         pump.join(max(0.5, deadline - time.monotonic()))
     return ending

@@ -7,6 +7,7 @@ import hashlib
 import io
 import os
 import tarfile
+import zlib
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def capture_code(root: Path, folder: Path, *, secrets: Iterable[str] = (), aside
     Returns
     -------
     CodeState
-        With the hashes of what was kept; untracked files over 10 MiB, or whose name is no text, are in ``omitted``, not kept.
+        With the hashes of what was kept; untracked files over 10 MiB, or whose name is no text, are not: ``omitted``.
 
     Raises
     ------
@@ -153,7 +154,7 @@ def _unpack(archive: Path, expected: dict[str, str], target: Path) -> None:
     try:
         with tarfile.open(archive) as packed:
             packed.extractall(target, filter="data")
-    except (OSError, tarfile.TarError) as error:
+    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
         raise ArtifactError(
             "the recorded untracked files cannot be read", where=str(archive), got=str(error)
         ) from error

@@ -18,7 +18,8 @@ from cascada.errors import ArtifactError
 logger = logging.getLogger(__name__)
 
 
-def _experiment_id(client: MlflowClient, name: str, artifacts: Path) -> str:
+def experiment_id(client: MlflowClient, name: str, artifacts: Path) -> str:
+    """Find an experiment by its name, make it when new, restore it when deleted; returns its id."""
     existing = client.get_experiment_by_name(name)
     if existing is None:
         return str(client.create_experiment(name, artifact_location=artifacts.as_uri()))
@@ -47,7 +48,7 @@ def start_run(
         Logged at once.
     """
     client = MlflowClient()
-    run = client.create_run(_experiment_id(client, experiment, artifacts), tags=dict(tags), run_name=name)
+    run = client.create_run(experiment_id(client, experiment, artifacts), tags=dict(tags), run_name=name)
     client.log_batch(run.info.run_id, params=[Param(key, str(value)) for key, value in params.items()])
     return str(run.info.run_id)
 
