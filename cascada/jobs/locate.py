@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ from cascada.repro.fingerprint import file_sha256
 from cascada.repro.record import RunRecord, list_records, open_record
 from cascada.repro.verification import Verification, read_verifications, store_verification
 from cascada.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 _MLFLOW_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -90,18 +93,28 @@ def _from_mlflow(run_id: str, scratch: Path) -> Located:
 
 
 def keep_verification(located: Located, verification: Verification) -> None:
-    """Store a verification in the record, with the run in MLflow and on the model versions that the run made."""
+    """Store a verification in the record, with the run in MLflow and on the model versions that the run made.
+
+    The record is what counts: when MLflow cannot be had, a warning is logged.
+    """
     path = store_verification(verification, located.record.folder)
     if not located.mlflow_id:
         return
+    try:
+        _attach(located.mlflow_id, path, verification)
+    except Exception as error:  # noqa: BLE001 - whatever a store, a driver or a network raises
+        logger.warning("the verification is not in MLflow: %s: %s", type(error).__name__, error)
+
+
+def _attach(run_id: str, path: Path, verification: Verification) -> None:
     from cascada.tracking import models, runs
 
     said = {
-        "verification": str(verification.verdict),
+        "verification": verification.verdict.value,
         "verified": verification.ended,
         "verified_by": verification.level,
     }
-    runs.log_files(located.mlflow_id, path, "verifications")
-    runs.set_tags(located.mlflow_id, said)
-    for version in models.versions_of_run(located.mlflow_id):
+    runs.log_files(run_id, path, "verifications")
+    runs.set_tags(run_id, said)
+    for version in models.versions_of_run(run_id):
         models.tag_version(version, said)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,11 +64,18 @@ def plan_replay(
         )
     return Plan(
         script=script, arguments=tuple(arguments), cwd=checkout / manifest.working_dir, record_folder=folder, seed=seed,
-        data=tuple(path if Path(name).is_absolute() else checkout / name for name, path in inputs.items()),
+        data=tuple(_declared(manifest, checkout, inputs)),
         outputs=tuple(Path(_moved(path, root, checkout, {})) for path in training.get("outputs", ())),
         name=manifest.experiment, timeout_s=timeout_s, parameters=training.get("given", {}),
         overrides=tuple(training.get("overrides", ())),
     )  # fmt: skip
+
+
+def _declared(manifest: Manifest, checkout: Path, inputs: Mapping[str, Path]) -> Iterator[Path]:
+    """List the inputs named before the run; what a job named in it was kept as code, and it will name it again."""
+    for name, path in inputs.items():
+        if not any(kept == name or kept.startswith(f"{name}/") for kept in manifest.code.untracked):
+            yield path if Path(name).is_absolute() else checkout / name
 
 
 def _moved(word: str, root: Path, checkout: Path, inputs: Mapping[str, Path]) -> str:

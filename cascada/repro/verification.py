@@ -129,6 +129,8 @@ def content(manifest: Manifest, aspect: str) -> dict[str, Any]:
     if aspect == "training":
         code = manifest.code
         kept |= {"commit": code.commit, "changes_sha256": code.changes_sha256}
+    if aspect == "dataset" and "inputs" in kept:
+        kept["inputs"] = list(dict.fromkeys(one["sha256"] for one in kept["inputs"] if "sha256" in one))
     if aspect == "software":
         packages = {name: version for name, version in kept["packages"].items() if name != "cascada"}  # the recorder
         return {"python": kept["python"], "packages": packages}
