@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 from pydantic import Field
 
@@ -60,15 +61,24 @@ class Request(Record):
 
 @dataclass(frozen=True)
 class _Bench:
-    """All that replays of one record share."""
+    """All that looking and replaying share.
+
+    Attributes
+    ----------
+    checkout
+        Where the recorded code is; it lies in `scratch`.
+    python
+        Interpreter of the recorded environment, or of one that may stand for it.
+    """
 
     record: RunRecord
     manifest: Manifest
     request: Request
     settings: Settings
-    checkout: Path
+    report: Report
     scratch: Path
-    python: Path
+    checkout: Path
+    python: Path = Path(sys.executable)
 
     def run(self, name: str, seed: int | None = None) -> RunRecord:
         """Run once more; with the recorded seed when none is given."""
@@ -76,11 +86,10 @@ class _Bench:
             folder = input_folder(self.record, self.settings.root, self.request.data)
             return retrain(
                 self.record, self.checkout, settings=self.settings, python=self.python, data=folder, seed=seed,
-                timeout_s=self.timeout_s, log=self.scratch / f"{name}.log",
+                timeout_s=self.timeout_s, log=self.log(name),
             )  # fmt: skip
-        inputs = locate_inputs(self.manifest, self.settings.root, self.request.data, self.checkout)
         plan = plan_replay(
-            self.manifest, self.checkout, root=self.settings.root, inputs=inputs, folder=self.scratch / name,
+            self.manifest, self.checkout, root=self.settings.root, inputs=self.inputs, folder=self.scratch / name,
             seed=self.manifest.randomness["root_seed"] if seed is None else seed, timeout_s=self.timeout_s,
         )  # fmt: skip
         environment = replay_environment(self.manifest, self.settings.root, self.checkout)
@@ -89,25 +98,43 @@ class _Bench:
     def anew(self, number: int) -> _Bench:
         """The same with a checkout in which nothing ran yet: a script may go on from files that it finds."""
         checkout = self.scratch / f"checkout-{number}" / self.checkout.name
-        inputs = locate_inputs(self.manifest, self.settings.root, self.request.data, self.checkout)
-        restore(self.record, checkout, root=self.settings.root, inputs=inputs)
+        restore(self.record, checkout, root=self.settings.root, inputs=self.inputs)
         return replace(self, checkout=checkout)
 
     @property
+    def inputs(self) -> dict[str, Path]:
+        return locate_inputs(self.manifest, self.settings.root, self.request.data, self.checkout)
+
+    @property
     def timeout_s(self) -> float | None:
-        if self.request.timeout_s is not None or not (self.manifest.started and self.manifest.ended):
+        took = _duration_s(self.manifest)
+        if self.request.timeout_s is not None or took is None:
             return self.request.timeout_s
-        started, ended = (datetime.fromisoformat(text) for text in (self.manifest.started, self.manifest.ended))
-        return max(_PATIENCE * (ended - started).total_seconds(), _LEAST_PATIENCE_S)
+        return max(_PATIENCE * took, _LEAST_PATIENCE_S)
+
+    def log(self, name: str) -> Path:
+        """Where the training of an experiment prints to; a script's replay has its own log."""
+        return self.scratch / f"{name}.log"
 
     def tail(self, made: RunRecord, name: str) -> str:
         """The last lines that a replay printed."""
-        logs = [log for log in (made.log, self.scratch / f"{name}.log") if log.exists()]
+        logs = [log for log in (made.log, self.log(name)) if log.exists()]
         lines = logs[0].read_text(encoding="utf-8", errors="replace").splitlines() if logs else []
         return " | ".join(line.strip() for line in lines[-3:])
 
 
-def verify(record: RunRecord, request: Request, settings: Settings, *, report: Report = lambda _: None) -> Verification:
+def _duration_s(manifest: Manifest) -> float | None:
+    if not (manifest.started and manifest.ended):
+        return None
+    started, ended = (datetime.fromisoformat(text) for text in (manifest.started, manifest.ended))
+    return (ended - started).total_seconds()
+
+
+def _nobody(_: str) -> None:
+    pass
+
+
+def verify(record: RunRecord, request: Request, settings: Settings, *, report: Report = _nobody) -> Verification:
     """Verify a run.
 
     Parameters
@@ -129,47 +156,34 @@ def verify(record: RunRecord, request: Request, settings: Settings, *, report: R
     """
     started, manifest = now(), record.manifest
     with tempfile.TemporaryDirectory(prefix="cascada-verify-") as scratch:
-        checkout = Path(scratch) / settings.root.name
+        folder = Path(scratch)
+        bench = _Bench(record, manifest, request, settings, report, folder, folder / settings.root.name)
         report("looking at record, code, data and environment")
-        found = examine(record, checkout, root=settings.root, data=request.data)
-        comparison, checks, environment = _answer(record, manifest, request, settings, found, checkout, report)
+        found = examine(record, bench.checkout, root=settings.root, data=request.data)
+        answer = Answer(judge_hashes(found), found.checks) if request.level == "hashes" else _earn_again(bench, found)
     return Verification(
         run_id=manifest.run_id, manifest_sha256=file_sha256(record.folder / "manifest.json"), level=request.level,
-        started=started, ended=now(), comparison=comparison, aspects=checks, environment=environment,
+        started=started, ended=now(), comparison=answer.comparison, aspects=answer.checks,
+        environment=answer.environment,
     )  # fmt: skip
 
 
-Answer = tuple[Comparison, tuple[AspectCheck, ...], str]
+class Answer(NamedTuple):
+    """What a verification found, before it becomes a record."""
 
-
-def _answer(
-    record: RunRecord, manifest: Manifest, request: Request, settings: Settings, found: Findings, checkout: Path,
-    report: Report,
-) -> Answer:  # fmt: skip
-    if request.level == "hashes":
-        return judge_hashes(found), found.checks, ""
-    if found.obstacles:
-        return _unverifiable(found.obstacles + found.altered + found.notes), found.checks, ""
-    try:
-        python, environment = _interpreter(manifest, request, settings, found, report)
-        bench = _Bench(record, manifest, request, settings, checkout, checkout.parent, python)
-        comparison, checks = _replay(bench, found, report)
-    except CascadaError as error:
-        reason = ": ".join(part for part in (error.what, error.got, error.hint) if part)
-        return _unverifiable((reason, *found.altered, *found.notes)), found.checks, ""
-    return _with_circumstances(comparison, found, here=python == Path(sys.executable)), checks, environment
+    comparison: Comparison
+    checks: tuple[AspectCheck, ...]
+    environment: str = ""
 
 
 def judge_hashes(found: Findings) -> Comparison:
     """Judge without running: IDENTICAL when all that the run rests on is unchanged."""
     packages = (f"packages differ: {tell_changes(found.packages)}",) if found.packages else ()
-    if found.altered or found.changed:
-        reasons = (*found.altered, *found.obstacles, *packages, *found.notes)
+    reasons = (*found.altered, *found.obstacles, *packages, *found.notes)
+    if found.altered or found.changed or (packages and not found.obstacles):
         return Comparison(verdict=Verdict.DIVERGED, reasons=reasons)
     if found.obstacles:
-        return _unverifiable((*found.obstacles, *packages, *found.notes))
-    if packages:
-        return Comparison(verdict=Verdict.DIVERGED, reasons=(*packages, *found.notes))
+        return _unverifiable(reasons)
     same = ", ".join(check.aspect for check in found.checks if check.outcome == "same")
     open_ = [f"not judged: {check.aspect} ({check.detail})" for check in found.checks if check.outcome == "unknown"]
     unchanged = f"the record agrees with itself, and {same} are as recorded; nothing was run"
@@ -180,69 +194,68 @@ def _unverifiable(reasons: Sequence[str]) -> Comparison:
     return Comparison(verdict=Verdict.UNVERIFIABLE, reasons=tuple(reasons))
 
 
-def _interpreter(
-    manifest: Manifest, request: Request, settings: Settings, found: Findings, report: Report
-) -> tuple[Path, str]:
-    if not found.packages:
-        return Path(sys.executable), "this one: identical"
-    differing = tell_changes(found.packages)
-    if request.allow_environment_change:
-        return Path(sys.executable), f"this one, although packages differ: {differing}"
-    report(f"building the recorded environment ({len(found.packages)} packages differ here)")
-    software = manifest.software
+def _earn_again(bench: _Bench, found: Findings) -> Answer:
+    if found.obstacles:
+        return Answer(_unverifiable(found.obstacles + found.altered + found.notes), found.checks)
     try:
-        python = build_environment(software.python, software.packages, settings.home / "environments")
+        bench, environment = _with_interpreter(bench, found)
+        comparison, checks = _replay(bench, found)
+    except CascadaError as error:
+        reason = ": ".join(part for part in (error.what, error.got, error.hint) if part)
+        return Answer(_unverifiable((reason, *found.altered, *found.notes)), found.checks)
+    here = bench.python == Path(sys.executable)
+    return Answer(_with_circumstances(comparison, found, here=here), checks, environment)
+
+
+def _with_interpreter(bench: _Bench, found: Findings) -> tuple[_Bench, str]:
+    if not found.packages:
+        return bench, "this one: identical"
+    differing = tell_changes(found.packages)
+    if bench.request.allow_environment_change:
+        return bench, f"this one, although packages differ: {differing}"
+    bench.report(f"building the recorded environment ({len(found.packages)} packages differ here)")
+    software = bench.manifest.software
+    try:
+        python = build_environment(software.python, software.packages, bench.settings.home / "environments")
     except PlatformError as error:
         raise PlatformError(
             f"packages differ ({differing}), and the recorded environment cannot be built", got=error.got or error.what,
             hint="--allow-environment-change replays with the packages that are here",
         ) from error  # fmt: skip
-    return python, f"built from the lock: {python}"
+    return replace(bench, python=python), f"built from the lock: {python}"
 
 
-def _replay(bench: _Bench, found: Findings, report: Report) -> tuple[Comparison, tuple[AspectCheck, ...]]:
-    report("replaying")
+def _replay(bench: _Bench, found: Findings) -> tuple[Comparison, tuple[AspectCheck, ...]]:
+    bench.report("replaying")
     made = bench.run("replay")
-    replayed, manifest = made.manifest, bench.manifest
     trouble = _trouble(bench, made)
     if trouble is not None:
         return trouble, found.checks
-    checks = compare_aspects(manifest, replayed)
-    other_data = manifest.kind == "experiment" and not is_simulated(bench.record) and _differs(checks, "dataset")
-    if other_data:
-        return _unverifiable([f"the data are not those of the run: {_differs(checks, 'dataset')}"]), checks
+    checks = compare_aspects(bench.manifest, made.manifest)
+    other_data = next((c.detail for c in checks if c.aspect == "dataset" and c.outcome == "different"), "")
+    if other_data and bench.manifest.kind == "experiment" and not is_simulated(bench.record):
+        return _unverifiable([f"the data are not those of the run: {other_data}"]), checks
     comparison = compare_results(_results(bench.record), _results(made), bench.request.tolerance)
     if comparison.verdict is Verdict.DIVERGED and bench.request.seeds:
-        comparison = settle(comparison, spread_of(results_of(manifest).metrics, _other_seeds(bench, report)))
-    same = comparison.verdict.passed
-    assessed = AspectCheck(aspect="assessment", outcome="same" if same else "different", detail=comparison.reasons[0])
-    return comparison, (*checks, assessed)
+        comparison = settle(comparison, spread_of(results_of(bench.manifest).metrics, _other_seeds(bench)))
+    outcome: Literal["same", "different"] = "same" if comparison.verdict.passed else "different"
+    return comparison, (*checks, AspectCheck(aspect="assessment", outcome=outcome, detail=comparison.reasons[0]))
 
 
 def _trouble(bench: _Bench, made: RunRecord) -> Comparison | None:
     """Say why a replay gives nothing to compare; None when it ended as the recorded run did."""
     manifest, replayed = bench.manifest, made.manifest
     if replayed.exit_code == TIMED_OUT:
-        limit = f"the replay did not end within {bench.timeout_s:g} s and was stopped"
-        return _unverifiable([f"{limit}; the recorded run took {_duration(manifest)}: --timeout gives it longer"])
+        took = _duration_s(manifest)
+        then = "" if took is None else f", and the recorded run took {took:.1f} s"
+        limit = f"the replay did not end within {bench.timeout_s:g} s and was stopped{then}"
+        return _unverifiable([f"{limit}: --timeout gives it longer"])
     if replayed.status == "killed":
         return _unverifiable([f"the replay was killed: {replayed.error}"])
     if (replayed.status, replayed.exit_code or 0) == (manifest.status, manifest.exit_code or 0):
         return None
-    ended = {"finished": "finished", "failed": "failed"}
-    told = f"the recorded run {ended[manifest.status]}, the replay {ended[replayed.status]}: {replayed.error}"
+    told = f"the recorded run {manifest.status}, the replay {replayed.status}: {replayed.error}"
     return Comparison(verdict=Verdict.DIVERGED, reasons=(told.rstrip(": "), bench.tail(made, "replay")))
-
-
-def _duration(manifest: Manifest) -> str:
-    if not (manifest.started and manifest.ended):
-        return "an unknown time"
-    started, ended = (datetime.fromisoformat(text) for text in (manifest.started, manifest.ended))
-    return f"{(ended - started).total_seconds():.1f} s"
-
-
-def _differs(checks: Sequence[AspectCheck], aspect: str) -> str:
-    return next((check.detail for check in checks if check.aspect == aspect and check.outcome == "different"), "")
 
 
 def _results(record: RunRecord) -> Results:
@@ -250,11 +263,11 @@ def _results(record: RunRecord) -> Results:
     return results_of(record.manifest, printed_sha256=printed)
 
 
-def _other_seeds(bench: _Bench, report: Report) -> list[dict[str, float]]:
+def _other_seeds(bench: _Bench) -> list[dict[str, float]]:
     root = int(bench.manifest.randomness["root_seed"])
     runs = []
     for number in range(bench.request.seeds):
-        report(f"other seed {number + 1} of {bench.request.seeds}")
+        bench.report(f"other seed {number + 1} of {bench.request.seeds}")
         made = bench.anew(number).run(f"seed-{number}", seed=integer_seed(root, f"verify {number}"))
         if made.manifest.status != "finished":
             raise PlatformError(f"the run with another seed did not finish: {made.manifest.error}")

@@ -45,8 +45,8 @@ class Verification(Numbers):
     ----------
     manifest_sha256
         The manifest that was verified: a verification of another manifest says nothing about this one.
-    replay_id
-        Record of the replay; empty when nothing was run.
+    environment
+        What it was replayed with; empty when nothing was run.
     """
 
     schema_version: int = 1
@@ -57,7 +57,6 @@ class Verification(Numbers):
     ended: str
     comparison: Comparison
     aspects: tuple[AspectCheck, ...] = ()
-    replay_id: str = ""
     environment: str = ""
 
     @property
