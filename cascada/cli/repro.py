@@ -79,14 +79,16 @@ def verify(
     _check(level, seeds)
     request = Request(
         level="hashes" if level == "hashes" else "replay", tolerance=Tolerance(relative=tolerance, absolute=absolute),
-        seeds=seeds, data=data.resolve() if data else None, timeout_s=timeout,
+        seeds=seeds, ignore=tuple(ignore or ()), data=data.resolve() if data else None, timeout_s=timeout,
         allow_environment_change=allow_environment_change,
     )  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="cascada-record-") as scratch:
         found = locate(run, settings, Path(scratch))
         if level == "replay" and found.record.manifest.kind == "experiment":
             _start_prefect(settings)
-        verification = verify_run(found.record, request, settings, report=_report)
+        verification = verify_run(
+            found.record, request, settings, registered_sha256=found.registered_sha256, report=_report
+        )
         keep_verification(found, verification)
     if junit:
         write_junit(verification, junit)

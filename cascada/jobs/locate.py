@@ -28,10 +28,13 @@ class Located:
         Of an experiment a copy of what MLflow holds, in a scratch folder.
     mlflow_id
         Empty where MLflow has no copy.
+    registered_sha256
+        Hash of the manifest that a version in the registry of models was registered with; empty where there is none.
     """
 
     record: RunRecord
     mlflow_id: str
+    registered_sha256: str = ""
 
     def verifications(self) -> tuple[Verification, ...]:
         """Read the verifications of the manifest as it is now; those of an altered one say nothing."""
@@ -87,9 +90,11 @@ def _aliased(name: str) -> str:
 
 
 def _from_mlflow(run_id: str, scratch: Path) -> Located:
-    from cascada.tracking import runs
+    from cascada.tracking import models, runs
 
-    return Located(RunRecord(runs.fetch_record(run_id, scratch / run_id)), run_id)
+    record = RunRecord(runs.fetch_record(run_id, scratch / run_id))
+    registered = {version.tags.get("manifest_sha256", "") for version in models.versions_of_run(run_id)}
+    return Located(record, run_id, next(iter(sorted(registered)), ""))
 
 
 def keep_verification(located: Located, verification: Verification) -> None:

@@ -43,6 +43,8 @@ class Request(Record):
     ----------
     seeds
         How many runs with other seeds decide whether a metric that is off is consistent; 0 asks for none.
+    ignore
+        Shell patterns of metrics and output files that differ from run to run and say nothing: durations, dates.
     data
         Where the input data are now.
     timeout_s
@@ -54,6 +56,7 @@ class Request(Record):
     level: Level = "replay"
     tolerance: Tolerance = Tolerance()
     seeds: int = Field(0, ge=0)
+    ignore: tuple[str, ...] = ()
     data: Path | None = None
     timeout_s: float | None = None
     allow_environment_change: bool = False
@@ -134,11 +137,15 @@ def _nobody(_: str) -> None:
     pass
 
 
-def verify(record: RunRecord, request: Request, settings: Settings, *, report: Report = _nobody) -> Verification:
+def verify(
+    record: RunRecord, request: Request, settings: Settings, *, registered_sha256: str = "", report: Report = _nobody
+) -> Verification:
     """Verify a run.
 
     Parameters
     ----------
+    registered_sha256
+        Hash of the manifest as a registry of models has it; empty where none has.
     settings
         Of the project; its repository has the commit, and built environments are kept in its state folder.
     report
@@ -155,14 +162,18 @@ def verify(record: RunRecord, request: Request, settings: Settings, *, report: R
         If the record holds no manifest.
     """
     started, manifest = now(), record.manifest
+    manifest_sha256 = file_sha256(record.folder / "manifest.json")
     with tempfile.TemporaryDirectory(prefix="cascada-verify-") as scratch:
         folder = Path(scratch)
         bench = _Bench(record, manifest, request, settings, report, folder, folder / settings.root.name)
         report("looking at record, code, data and environment")
         found = examine(record, bench.checkout, root=settings.root, data=request.data)
+        if registered_sha256 and registered_sha256 != manifest_sha256:
+            told = "the record was altered: its manifest is not the one that the registry of models names"
+            found = found.model_copy(update={"altered": (told, *found.altered)})
         answer = Answer(judge_hashes(found), found.checks) if request.level == "hashes" else _earn_again(bench, found)
     return Verification(
-        run_id=manifest.run_id, manifest_sha256=file_sha256(record.folder / "manifest.json"), level=request.level,
+        run_id=manifest.run_id, manifest_sha256=manifest_sha256, level=request.level,
         started=started, ended=now(), comparison=answer.comparison, aspects=answer.checks,
         environment=answer.environment,
     )  # fmt: skip
@@ -235,11 +246,20 @@ def _replay(bench: _Bench, found: Findings) -> tuple[Comparison, tuple[AspectChe
     other_data = next((c.detail for c in checks if c.aspect == "dataset" and c.outcome == "different"), "")
     if other_data and bench.manifest.kind == "experiment" and not is_simulated(bench.record):
         return _unverifiable([f"the data are not those of the run: {other_data}"]), checks
-    comparison = compare_results(_results(bench.record), _results(made), bench.request.tolerance)
-    if comparison.verdict is Verdict.DIVERGED and bench.request.seeds:
-        comparison = settle(comparison, spread_of(results_of(bench.manifest).metrics, _other_seeds(bench)))
+    comparison = _compare(bench, _results(bench.record), _results(made))
     outcome: Literal["same", "different"] = "same" if comparison.verdict.passed else "different"
     return comparison, (*checks, AspectCheck(aspect="assessment", outcome=outcome, detail=comparison.reasons[0]))
+
+
+def _compare(bench: _Bench, original: Results, replayed: Results) -> Comparison:
+    ignore = bench.request.ignore
+    one, other = original.without(ignore), replayed.without(ignore)
+    comparison = compare_results(one, other, bench.request.tolerance)
+    if comparison.verdict is Verdict.DIVERGED and bench.request.seeds:
+        comparison = settle(comparison, spread_of(one.metrics, _other_seeds(bench)))
+    left_out = sorted({*original.metrics, *original.outputs} - {*one.metrics, *one.outputs})
+    told = (f"left out, as asked: {', '.join(left_out)}",) if left_out else ()
+    return comparison.model_copy(update={"reasons": (*comparison.reasons, *told)})
 
 
 def _trouble(bench: _Bench, made: RunRecord) -> Comparison | None:

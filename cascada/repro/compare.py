@@ -11,6 +11,7 @@ import math
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
+from fnmatch import fnmatchcase
 
 from pydantic import ConfigDict, Field
 
@@ -85,6 +86,24 @@ class Results(Numbers):
     metrics: dict[str, float] = Field(default_factory=dict)
     outputs: dict[str, str] = Field(default_factory=dict)
     printed_sha256: str = ""
+
+    def without(self, patterns: Sequence[str]) -> Results:
+        """Leave out metrics and files whose name a shell pattern matches: durations, pages with a date.
+
+        Examples
+        --------
+        >>> Results(metrics={"loss": 0.5, "fit_s": 3.2}).without(["*_s"]).metrics
+        {'loss': 0.5}
+        """
+        return Results(
+            metrics={name: value for name, value in self.metrics.items() if not _matches(name, patterns)},
+            outputs={path: digest for path, digest in self.outputs.items() if not _matches(path, patterns)},
+            printed_sha256=self.printed_sha256,
+        )
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 class MetricChange(Numbers):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
-import subprocess
 import zipfile
 from pathlib import Path
 
 import pytest
+from repositories import repository
 
 from cascada.errors import PlatformError
 from cascada.jobs.environments import build_environment, environment_changes, local_packages
@@ -59,14 +59,8 @@ def test_this_environment_is_itself() -> None:
 
 
 def test_a_run_of_another_environment_is_replayed_in_its_own(wheels: dict[str, str], tmp_path: Path) -> None:
-    root = tmp_path / "work"
-    root.mkdir()
     told = "import importlib.metadata as m; print(sorted(d.name for d in m.distributions()))\n"
-    (root / "list.py").write_text(told)
-    (root / ".gitignore").write_text(".cascada/\n")
-    identity = ("-c", "user.name=test", "-c", "user.email=test@example.org")
-    for command in (("init",), ("add", "--all"), ("commit", "--message", "start")):
-        subprocess.run(["git", *identity, *command], cwd=root, check=True, capture_output=True)
+    root = repository(tmp_path / "work", {"list.py": told})
     python = build_environment(platform.python_version(), wheels, tmp_path / "first")
     plan = Plan(
         script="list.py", arguments=(), cwd=root, record_folder=root / ".cascada" / "runs" / "one", seed=1, data=(),
@@ -75,7 +69,7 @@ def test_a_run_of_another_environment_is_replayed_in_its_own(wheels: dict[str, s
     record = replay(plan, python=python, environment=os.environ)
     assert record.manifest.status == "finished", record.log.read_text()
     assert record.manifest.software.packages == dict(sorted(wheels.items()))
-    found = verify(record, Request(), Settings(root=root))  # type: ignore[call-arg]
+    found = verify(record, Request(), Settings(root=root))
     assert found.verdict is Verdict.IDENTICAL, found.comparison.reasons
     assert "built from the lock" in found.environment
     assert {c.aspect: c.outcome for c in found.aspects}["software"] == "same"

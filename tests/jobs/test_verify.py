@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from repositories import git
 
 from cascada.errors import ArtifactError
 from cascada.jobs.execute import execute
@@ -37,11 +37,6 @@ log_metrics({"mean": float(np.mean(read())), "noise": noise + beside.get("offset
 Path("result.txt").write_text(f"{noise}\\n")
 """
 READING = "import numpy\ndef read(): return numpy.loadtxt('data/values.txt')\n"
-
-
-def git(root: Path, *arguments: str) -> str:
-    identity = ("-c", "user.name=test", "-c", "user.email=test@example.org")
-    return subprocess.run(["git", *identity, *arguments], cwd=root, check=True, capture_output=True, text=True).stdout
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +74,11 @@ def beside(recorded: Path) -> Callable[..., None]:
     """Change what lies beside the repository, until the next test."""
     path = recorded / "beside.json"
     path.write_text("{}")
-    return lambda **values: path.write_text(json.dumps(values))
+
+    def change(**values: Any) -> None:
+        path.write_text(json.dumps(values))
+
+    return change
 
 
 def record_of(root: Path) -> RunRecord:
@@ -87,7 +86,7 @@ def record_of(root: Path) -> RunRecord:
 
 
 def check(root: Path, **request: Any) -> Verification:
-    return verify(record_of(root), Request(**request), Settings(root=root))  # type: ignore[call-arg]
+    return verify(record_of(root), Request(**request), Settings(root=root))
 
 
 def rewrite(root: Path, change: Callable[[dict[str, Any]], object]) -> None:
@@ -215,6 +214,9 @@ def test_a_metric_that_is_off(root: Path, beside: Callable[..., None]) -> None:
     assert found.verdict is Verdict.DIVERGED
     assert found.comparison.reasons[0].startswith("noise: ")
     assert check(root, tolerance=Tolerance(relative=1e-6)).verdict is Verdict.EQUIVALENT
+    ignored = check(root, ignore=("noi*",))
+    assert ignored.verdict is Verdict.IDENTICAL
+    assert ignored.comparison.reasons[-1] == "left out, as asked: noise"
 
 
 def test_other_seeds_decide(root: Path, beside: Callable[..., None]) -> None:
@@ -234,6 +236,12 @@ def test_an_altered_metric(root: Path, beside: Callable[..., None]) -> None:
         assert (
             found.comparison.reasons[0] == "the record was altered: manifest.json and metrics.jsonl hold other metrics"
         )
+
+
+def test_a_manifest_that_the_registry_does_not_know(root: Path) -> None:
+    found = verify(record_of(root), Request(level="hashes"), Settings(root=root), registered_sha256="0" * 64)
+    assert found.verdict is Verdict.DIVERGED
+    assert "not the one that the registry of models names" in found.comparison.reasons[0]
 
 
 def test_a_metric_altered_with_care(root: Path, beside: Callable[..., None]) -> None:

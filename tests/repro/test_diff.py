@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from repositories import git
 
 from cascada.repro.compare import Comparison, Results, Verdict, compare_results
 from cascada.repro.diff import RunDiff, diff_runs
@@ -18,11 +18,6 @@ from cascada.repro.manifest import Manifest
 from cascada.repro.packages import package_changes, tell_changes
 from cascada.repro.results import metrics_sha256, results_of
 from cascada.repro.verification import AspectCheck, Verification, compare_aspects
-
-
-def git(root: Path, *arguments: str) -> str:
-    identity = ("-c", "user.name=test", "-c", "user.email=test@example.org")
-    return subprocess.run(["git", *identity, *arguments], cwd=root, check=True, capture_output=True, text=True).stdout
 
 
 @pytest.fixture(scope="module")
