@@ -53,6 +53,9 @@ def verify(
     tolerance: Annotated[float, typer.Option(min=0, help="relative deviation of a metric that is equivalent")] = 0.0,
     absolute: Annotated[float, typer.Option("--absolute-tolerance", min=0, help="the same, absolute")] = 0.0,
     seeds: Annotated[int, typer.Option(min=0, help="runs with other seeds that decide on a metric that is off")] = 0,
+    ignore: Annotated[
+        list[str] | None, typer.Option("--ignore", help="pattern of metrics or files to leave out, such as '*_seconds'")
+    ] = None,
     data: Annotated[
         Path | None, typer.Option("--data", help="where the input data are now", show_default=False)
     ] = None,
