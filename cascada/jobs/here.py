@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
-from cascada.jobs import active
+from cascada.jobs import active, autolog
 from cascada.jobs.child import imported_packages, used_threads
 from cascada.jobs.execute import Launch, begin, finish, plan_of
 from cascada.jobs.seeding import flags_in_force
@@ -29,6 +29,7 @@ def record_here(launch: Launch, record: RunRecord) -> Iterator[active.ActiveRun]
     """
     launch = replace(launch, environment={"PYTHONHASHSEED": os.environ.get("PYTHONHASHSEED", "random")})
     before = begin(launch, record)
+    autolog.install()
     flags = flags_in_force(launch.seeds, launch.variables)
     ending = Ending("finished", 0)
     with _variables(flags | plan_of(launch, record).to_variable()), _copied_output(record.log, launch.secrets):

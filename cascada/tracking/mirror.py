@@ -19,7 +19,7 @@ RUN_TAG = "cascada.run_id"
 
 # Limits of MLflow's own validation (mlflow.utils.validation): entities a request, characters of a name and a value.
 _METRICS, _PARAMS, _NAME, _VALUE = 1000, 100, 250, 6000
-_POINTS = 10_000  # of one metric: what a plot can show; the record has them all
+_POINTS = 1000  # of one metric: what a plot can show (10,000 take a SQLite store 10 s); the record has them all
 
 Item = TypeVar("Item")
 
@@ -36,7 +36,7 @@ def mirror_record(record: RunRecord, artifacts: Path) -> str:
 
     Notes
     -----
-    A metric with more than 10,000 points is thinned evenly, its last point kept.
+    A metric with more than 1000 points is thinned evenly, its last point kept.
     """
     manifest, client = record.manifest, MlflowClient()
     experiment = experiment_id(client, manifest.experiment, artifacts)

@@ -179,7 +179,7 @@ class Network:
     activation: Literal["relu", "tanh"] = "relu"
 
 
-def fit(epochs: int, network: Network = Network(), rate: float = 0.1) -> None: ...  # noqa: B008
+def fit(epochs: int, network: Network = Network(), rate: float = 0.1) -> None: ...
 
 
 def bound(*arguments: Any, given: dict[str, Any] | None = None, overrides: tuple[str, ...] = ()) -> dict[str, Any]:
