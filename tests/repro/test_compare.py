@@ -19,6 +19,7 @@ def verdict(original: Results, replay: Results, **tolerance: float) -> Verdict:
     ("metrics", "expected"),
     [
         ({"loss": 0.3, "nan": NAN}, Verdict.IDENTICAL),
+        ({"loss": 0.3, "nan": -NAN}, Verdict.IDENTICAL),  # other bits, the same meaning
         ({"loss": 0.1 + 0.2, "nan": NAN}, Verdict.DIVERGED),  # one bit off: 0.30000000000000004
         ({"loss": 0.3}, Verdict.DIVERGED),  # a metric is gone
         ({"loss": 0.3, "nan": NAN, "more": 1.0}, Verdict.DIVERGED),
@@ -119,6 +120,13 @@ def test_the_spread_of_seeds_decides() -> None:
 
 def test_a_metric_that_no_seed_moves_stays_diverged() -> None:
     assert settle(diverged(0.81, 0.80), spread_of({"accuracy": 0.81}, seeds(0.8, 0.8, 0.8))).verdict is Verdict.DIVERGED
+
+
+def test_no_seeds_stand_for_a_file_that_was_not_made() -> None:
+    original = Results(metrics={"accuracy": 0.81}, outputs={"model": "a"})
+    comparison = compare_results(original, Results(metrics={"accuracy": 0.80}))
+    spread = spread_of(original.metrics, seeds(0.80, 0.82, 0.79, 0.81))
+    assert settle(comparison, spread).verdict is Verdict.DIVERGED
 
 
 def test_an_identical_result_needs_no_seeds() -> None:
