@@ -116,15 +116,15 @@ class ActiveRun:
         self._endings.append(action)
 
     def close(self, **notes: Any) -> None:
-        """Do what waits for the end and leave the notes; a forked copy of the process leaves none."""
+        """Do what waits for the end and add to the notes; a forked copy of the process adds none."""
         if os.getpid() != self._owner:
             return
         for action in self._endings:
             action()
-        text = json.dumps(hide_in(self.notes | notes, own_secrets()))
-        partial = self.folder / f".{NOTES}"
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(self.folder / NOTES)
+        path, partial = self.folder / NOTES, self.folder / f".{NOTES}"
+        before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        partial.write_text(json.dumps(before | hide_in(self.notes | notes, own_secrets())), encoding="utf-8")
+        partial.replace(path)
 
     def _append(self, name: str, text: str) -> None:
         if name not in self._files:

@@ -23,7 +23,7 @@ _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 def main() -> None:
     """Run the script whose path is the first argument."""
-    _die_with_supervisor()
+    die_with_supervisor()
     run = active.current()
     if run is None:
         sys.exit("cascada.jobs.child is started by `cascada run`")
@@ -67,7 +67,7 @@ def _inside(traceback: TracebackType | None, script: str) -> TracebackType | Non
     return step
 
 
-def _die_with_supervisor() -> None:
+def die_with_supervisor() -> None:
     """Have the kernel end this process when its supervisor is gone: nobody would finish the record."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
@@ -59,6 +60,10 @@ class Launch:
     environment: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
     overrides: tuple[str, ...] = ()
+
+    @property
+    def is_notebook(self) -> bool:
+        return self.script.suffix == ".ipynb"
 
     @cached_property
     def variables(self) -> dict[str, str]:
@@ -144,7 +149,8 @@ def execute(
 
 def command(launch: Launch) -> list[str]:
     """Make the command line of the child process."""
-    return [str(launch.python), "-P", "-m", "cascada.jobs.child", str(launch.script), *launch.arguments]
+    module = "cascada.jobs.notebook" if launch.is_notebook else "cascada.jobs.child"
+    return [str(launch.python), "-P", "-m", module, str(launch.script), *launch.arguments]
 
 
 def environment_of(launch: Launch, record: RunRecord) -> dict[str, str]:
@@ -185,7 +191,7 @@ def begin(launch: Launch, record: RunRecord) -> Stamp:
     manifest = Manifest(
         run_id=record.run_id,
         experiment=launch.name or launch.script.stem,
-        kind="notebook" if launch.script.suffix == ".ipynb" else "script",
+        kind="notebook" if launch.is_notebook else "script",
         status="running",
         started=now(),
         command=(launch.script.as_posix(), *hide_arguments(launch.arguments, launch.secrets)),
@@ -265,6 +271,8 @@ def _require_script(launch: Launch) -> None:
             f"there is no script {str(launch.script)!r}", where=str(launch.cwd),
             hint=nearest(str(launch.script), beside) if beside else "",
         )  # fmt: skip
+    if launch.is_notebook and importlib.util.find_spec("nbclient") is None:
+        raise ConfigError("notebooks need nbclient and ipykernel", hint="install both in this environment")
 
 
 def _require_visible(launch: Launch, code: CodeState) -> None:

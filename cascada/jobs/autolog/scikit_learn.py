@@ -17,6 +17,9 @@ _CURVES = ("loss_curve_", "validation_scores_", "train_score_", "validation_scor
 _SCORES = ("_score", "_error", "_loss", "_deviance", "_corrcoef", "auc")
 
 
+_fitted_now: set[int] = set()
+
+
 def watch_estimators(module: Any) -> None:
     """Watch ``fit`` of every estimator, also of those defined later, and ``score`` of classifiers and regressors."""
     base = module.BaseEstimator
@@ -59,8 +62,14 @@ def watch_scores(module: Any) -> None:
 def _watched_fit(fit: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(fit)
     def fitted(self: Any, *arguments: Any, **named: Any) -> Any:
-        with depth.deeper() as reached:
-            result = fit(self, *arguments, **named)
+        if id(self) in _fitted_now:  # a class's fit calls the one of its parent
+            return fit(self, *arguments, **named)
+        _fitted_now.add(id(self))
+        try:
+            with depth.deeper() as reached:
+                result = fit(self, *arguments, **named)
+        finally:
+            _fitted_now.discard(id(self))
         if reached == 1:
             _record_fit(self)
         return result
