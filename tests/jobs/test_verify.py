@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from repositories import git
+from repositories import git, repository
 
 from cascada.errors import ArtifactError
 from cascada.jobs.execute import execute
@@ -294,3 +294,41 @@ def test_a_verification_is_kept_and_read(root: Path) -> None:
     found = check(root, level="hashes")
     store_verification(found, record_of(root).folder)
     assert read_verifications(record_of(root).folder) == (found,)
+
+
+JOB = """
+from pathlib import Path
+from cascada import job
+
+@job(data=["table.txt"])
+def fit(rate: float = 0.1, power: int = 1):
+    values = [float(line) for line in Path("table.txt").read_text().split()]
+    return {"loss": rate * sum(values) ** power}, {"table": Path("table.txt")}
+
+if __name__ == "__main__":
+    fit()
+"""
+
+
+def test_a_job_with_parameters_and_data_of_its_own(tmp_path: Path) -> None:
+    root = repository(tmp_path / "work", {"fit.py": JOB})
+    (root / "table.txt").write_text("1\n2\n")
+    folder = root / ".cascada" / "runs" / "one"
+    made = execute(
+        "fit.py", cwd=root, record_folder=folder, parameters={"rate": 0.25}, overrides=("power=3",), seed=3
+    )  # fmt: skip
+    manifest = made.manifest
+    assert (manifest.kind, manifest.assessment["metrics"]) == ("job", {"loss": 0.25 * 27}), made.log.read_text()
+    (root / "table.txt").unlink()
+    found = check(root)
+    assert found.verdict is Verdict.IDENTICAL, found.comparison.reasons
+    assert {a for a, outcome in outcomes(found).items() if outcome == "different"} == set(), found.aspects
+
+
+def test_secret_arguments_cannot_be_replayed(tmp_path: Path) -> None:
+    root = repository(tmp_path / "work", {"ask.py": "open('out.txt', 'w').write('1')\n"})
+    folder = root / ".cascada" / "runs" / "one"
+    execute("ask.py", ["--password", "hunter22"], cwd=root, record_folder=folder, outputs=[Path("out.txt")])
+    found = check(root)
+    assert found.verdict is Verdict.UNVERIFIABLE
+    assert "an argument of the run was a secret" in found.comparison.reasons[0]
