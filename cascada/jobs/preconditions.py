@@ -126,6 +126,9 @@ def _code(record: RunRecord, manifest: Manifest, checkout: Path, root: Path) -> 
     except CascadaError as error:
         told = ": ".join(part for part in (error.what, error.got, error.hint) if part)
         return AspectCheck(aspect="training", outcome="unknown", detail=told), [told]
+    if (checkout / ".gitmodules").exists():
+        told = "the project has submodules, which no record keeps: bring their files into the project"
+        return AspectCheck(aspect="training", outcome="unknown", detail=told), [told]
     if not is_clean_copy(checkout, state):
         told = "the restored code is not the recorded one: its changes have another hash than the manifest gives"
         return AspectCheck(aspect="training", outcome="different", detail=told), [told]

@@ -113,16 +113,28 @@ def replay_environment(manifest: Manifest, root: Path, checkout: Path) -> dict[s
     dropped = software().environment.keys() - recorded.keys()
     kept = {name: value for name, value in os.environ.items() if name not in dropped}
     set_again = {name: value for name, value in recorded.items() if name not in _OWN and MASK not in value}
-    return kept | set_again | {"PYTHONPATH": import_path(root, checkout)}
+    return kept | set_again | {"PYTHONPATH": import_path(root, checkout, recorded.get("PYTHONPATH", ""))}
 
 
-def import_path(root: Path, checkout: Path) -> str:
-    """List where Python looks before its own packages: this process's path variable, the project as the checkout."""
-    given = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+def import_path(root: Path, checkout: Path, recorded: str = "") -> str:
+    """List where Python looks before its own packages, folders of the project as those of the checkout.
+
+    Parameters
+    ----------
+    recorded
+        The path variable of the run; this process's own comes after it.
+    """
+    given = [entry for entry in f"{recorded}{os.pathsep}{os.environ.get('PYTHONPATH', '')}".split(os.pathsep) if entry]
     entries = [*given, *(entry for entry in sys.path if entry and _is_source(Path(entry), root))]
     top = root.resolve()
-    moved = [str(checkout / p.relative_to(top)) if (p := Path(e).resolve()).is_relative_to(top) else e for e in entries]
-    return os.pathsep.join(dict.fromkeys(moved))
+    return os.pathsep.join(dict.fromkeys(_in_checkout(entry, top, checkout) for entry in entries))
+
+
+def _in_checkout(entry: str, top: Path, checkout: Path) -> str:
+    """Move an absolute path of the project; a relative one means the same folder of the checkout already."""
+    path = Path(entry)
+    inside = path.is_absolute() and path.resolve().is_relative_to(top)
+    return str(checkout / path.resolve().relative_to(top)) if inside else entry
 
 
 def _is_source(entry: Path, root: Path) -> bool:

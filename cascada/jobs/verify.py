@@ -246,15 +246,16 @@ def _replay(bench: _Bench, found: Findings) -> tuple[Comparison, tuple[AspectChe
     other_data = next((c.detail for c in checks if c.aspect == "dataset" and c.outcome == "different"), "")
     if other_data and bench.manifest.kind == "experiment" and not is_simulated(bench.record):
         return _unverifiable([f"the data are not those of the run: {other_data}"]), checks
-    comparison = _compare(bench, _results(bench.record), _results(made))
+    comparison = _compare(bench, made)
     outcome: Literal["same", "different"] = "same" if comparison.verdict.passed else "different"
     return comparison, (*checks, AspectCheck(aspect="assessment", outcome=outcome, detail=comparison.reasons[0]))
 
 
-def _compare(bench: _Bench, original: Results, replayed: Results) -> Comparison:
-    ignore = bench.request.ignore
+def _compare(bench: _Bench, made: RunRecord) -> Comparison:
+    original, replayed, ignore = _results(bench.record), _results(made), bench.request.ignore
     one, other = original.without(ignore), replayed.without(ignore)
-    comparison = compare_results(one, other, bench.request.tolerance)
+    kept = (bench.record.outputs, made.outputs)
+    comparison = compare_results(one, other, bench.request.tolerance, kept=kept)
     if comparison.verdict is Verdict.DIVERGED and bench.request.seeds:
         comparison = settle(comparison, spread_of(one.metrics, _other_seeds(bench)))
     left_out = sorted({*original.metrics, *original.outputs} - {*one.metrics, *one.outputs})

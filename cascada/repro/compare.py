@@ -12,10 +12,13 @@ import struct
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Literal
 
 from pydantic import ConfigDict, Field
 
 from cascada.repro.environment import Record
+from cascada.repro.numbers import Incomparable, compare_numbers
 
 CONFIDENCE = 0.95
 MIN_SEEDS = 3
@@ -119,11 +122,22 @@ class MetricChange(Numbers):
 
 
 class FileChange(Record):
-    """One output file in two runs, by hash; empty where a run lacks it."""
+    """One output file in two runs, by hash; empty where a run lacks it.
+
+    Attributes
+    ----------
+    numbers
+        Of files whose bytes differ, where a tolerance is stated: ``within`` or ``outside`` it, or ``unknown`` for what
+        is no text and no array.
+    detail
+        The first number that is outside, or why they cannot be compared.
+    """
 
     path: str
     original: str
     replay: str
+    numbers: Literal["", "within", "outside", "unknown"] = ""
+    detail: str = ""
 
     @property
     def equal(self) -> bool:
@@ -175,23 +189,43 @@ def same_bits(one: float, other: float) -> bool:
     return (math.isnan(one) and math.isnan(other)) or struct.pack("<d", one) == struct.pack("<d", other)
 
 
-def compare_results(original: Results, replay: Results, tolerance: Tolerance | None = None) -> Comparison:
+def compare_results(
+    original: Results, replay: Results, tolerance: Tolerance | None = None, *, kept: tuple[Path, Path] | None = None
+) -> Comparison:
     """Compare what two runs earned.
 
     Parameters
     ----------
     tolerance
-        What counts as equivalent; when omitted, only identical results pass. Where it is stated, output files whose
-        bytes differ are left to the metrics: rounding that moves a metric moves the bytes of a model, too.
+        What counts as equivalent; when omitted, only identical results pass. Where it is stated, text and arrays are
+        compared number by number, and other files whose bytes differ are left to the metrics: rounding that moves a
+        metric moves the bytes of a model, too.
+    kept
+        Folders that hold the two runs' output files.
     """
     tolerance = tolerance or Tolerance()
     metrics = tuple(_metric_changes(original.metrics, replay.metrics, tolerance))
     files = tuple(
-        FileChange(path=path, original=original.outputs.get(path, ""), replay=replay.outputs.get(path, ""))
+        _file_change(path, original.outputs.get(path, ""), replay.outputs.get(path, ""), tolerance, kept)
         for path in sorted(original.outputs.keys() | replay.outputs.keys())
     )
     verdict, reasons = _judge(metrics, files, tolerance) if metrics or files else _judge_printed(original, replay)
     return Comparison(verdict=verdict, reasons=tuple(reasons), tolerance=tolerance, metrics=metrics, files=files)
+
+
+def _file_change(
+    path: str, original: str, replay: str, tolerance: Tolerance, kept: tuple[Path, Path] | None
+) -> FileChange:
+    change = FileChange(path=path, original=original, replay=replay)
+    if change.equal or not (original and replay and tolerance.stated):
+        return change
+    try:
+        if kept is None or not all((folder / path).is_file() for folder in kept):
+            raise Incomparable("the files were not kept")
+        far = compare_numbers(kept[0] / path, kept[1] / path, tolerance.allows)
+    except Incomparable as why:
+        return change.model_copy(update={"numbers": "unknown", "detail": str(why)})
+    return change.model_copy(update={"numbers": "outside" if far else "within", "detail": far})
 
 
 def _metric_changes(
@@ -217,17 +251,30 @@ def _judge(
     off = [m for m in metrics if not m.equal]
     changed = [f for f in files if not f.equal]
     lacking = [_lacks(f.path, made=bool(f.replay)) for f in changed if not (f.original and f.replay)]
-    other = [f"{f.path}: other bytes" for f in changed if f.original and f.replay]
+    other = [f for f in changed if f.original and f.replay]
     if not off and not changed:
         said = f"{_many(metrics, 'metric')} bit-equal, {_many(files, 'output file')} with equal hash"
         return Verdict.IDENTICAL, [said]
-    far = [_off(m) for m in metrics if not m.within]
-    judged_by_metrics = tolerance.stated and bool(metrics)
-    if far or lacking or (other and not judged_by_metrics):
-        hint = ["every metric is equal: state a tolerance to judge by them alone"] if metrics and not off else []
-        return Verdict.DIVERGED, far + lacking + ([] if judged_by_metrics else other + hint)
-    near = [f"{_many(metrics, 'metric')} within the tolerance ({tolerance}); {len(off)} not bit-equal"]
-    return Verdict.EQUIVALENT, near + [f"{line} (left to the metrics)" for line in other]
+    # A file that is no numbers is left to the metrics, where there are any to leave it to.
+    bad = [f for f in other if f.numbers in {"", "outside"} or (f.numbers == "unknown" and not metrics)]
+    far = [_off(m) for m in metrics if not m.within] + lacking + [_other(f) for f in bad]
+    if far:
+        equal = metrics and not off and not tolerance.stated
+        hint = ["every metric is equal: state a tolerance to judge files by their numbers"] if equal else []
+        return Verdict.DIVERGED, far + hint
+    bits = f"{_many(metrics, 'metric')} within the tolerance, {len(off)} of them not bit-equal"
+    near = [f"within the tolerance ({tolerance})", *([bits] if metrics else [])]
+    return Verdict.EQUIVALENT, near + [_other(f) for f in other]
+
+
+def _other(file: FileChange) -> str:
+    said = {
+        "": "other bytes",
+        "within": "other bytes, every number within the tolerance",
+        "outside": file.detail,
+        "unknown": f"other bytes ({file.detail}), left to the metrics",
+    }
+    return f"{file.path}: {said[file.numbers]}"
 
 
 def _judge_printed(original: Results, replay: Results) -> tuple[Verdict, list[str]]:

@@ -332,3 +332,24 @@ def test_secret_arguments_cannot_be_replayed(tmp_path: Path) -> None:
     found = check(root)
     assert found.verdict is Verdict.UNVERIFIABLE
     assert "an argument of the run was a secret" in found.comparison.reasons[0]
+
+
+def test_the_path_variable_of_the_run_is_set_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {"lib/words.py": "WORD = 'then'\n", "say.py": "import words\nprint(words.WORD)\n"}
+    root = repository(tmp_path / "work", files)
+    with monkeypatch.context() as then:
+        then.setenv("PYTHONPATH", str(root / "lib"))
+        made = execute("say.py", cwd=root, record_folder=root / ".cascada" / "runs" / "one")
+    assert made.log.read_text() == "then\n"
+    (root / "lib" / "words.py").write_text("WORD = 'now'\n")
+    found = check(root)
+    assert found.verdict is Verdict.IDENTICAL, found.comparison.reasons
+    assert "what it printed is equal to the byte" in found.comparison.reasons[0]
+
+
+def test_submodules_are_not_kept(tmp_path: Path) -> None:
+    root = repository(tmp_path / "work", {"say.py": "print(1)\n", ".gitmodules": ""})
+    execute("say.py", cwd=root, record_folder=root / ".cascada" / "runs" / "one")
+    found = check(root)
+    assert found.verdict is Verdict.UNVERIFIABLE
+    assert "submodules" in found.comparison.reasons[0]

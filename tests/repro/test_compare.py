@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import math
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cascada.repro.compare import Comparison, Results, Tolerance, Verdict, compare_results, settle, spread_of
+from cascada.repro.fingerprint import file_sha256
 
 NAN = float("nan")
 
@@ -65,7 +69,9 @@ def test_files_by_hash() -> None:
     assert found.verdict is Verdict.DIVERGED
     assert found.reasons[0] == "table: other bytes"
     assert "state a tolerance" in found.reasons[1]
-    assert verdict(original, other, relative=1e-6) is Verdict.EQUIVALENT
+    left = compare_results(original, other, Tolerance(relative=1e-6))
+    assert left.verdict is Verdict.EQUIVALENT
+    assert left.reasons[-1] == "table: other bytes (the files were not kept), left to the metrics"
     gone = Results(metrics={"loss": 1.0}, outputs={"model": "a"})
     assert verdict(original, gone, relative=1e-6) is Verdict.DIVERGED, "a file that was not made has no tolerance"
 
@@ -144,3 +150,63 @@ def test_a_comparison_survives_json() -> None:
     again = Comparison.model_validate_json(found.model_dump_json())
     assert again.model_dump_json() == found.model_dump_json()
     assert math.isnan(again.metrics[0].original or 0)
+
+
+def compared(tmp_path: Path, name: str, one: bytes, other: bytes, **tolerance: float) -> Comparison:
+    """Compare two runs that wrote one file and logged nothing."""
+    folders = (tmp_path / "one", tmp_path / "other")
+    for folder, content in zip(folders, (one, other), strict=True):
+        folder.mkdir(exist_ok=True)
+        (folder / name).write_bytes(content)
+    results = (Results(outputs={name: file_sha256(folder / name)}) for folder in folders)
+    return compare_results(*results, Tolerance(**tolerance), kept=folders)
+
+
+@pytest.mark.parametrize(
+    ("other", "expected", "told"),
+    [
+        (b"id,mean\n7,0.5\n8,1.25e-3\n", Verdict.IDENTICAL, "equal hash"),
+        (b"id,mean\n7,0.500000001\n8,1.25e-3\n", Verdict.EQUIVALENT, "every number within"),
+        (b"id,mean\n7,0.5\n8,1.26e-3\n", Verdict.DIVERGED, "line 3: 1.25e-3 became 1.26e-3"),
+        (b"id,mean\n7,0.5\n9,1.25e-3\n", Verdict.DIVERGED, "line 3: 8 became 9"),  # whole numbers are names
+        (b"id,mode\n7,0.5\n8,1.25e-3\n", Verdict.DIVERGED, "the text between the numbers differs"),
+        (b"id,mean\n7,0.5\n", Verdict.DIVERGED, "the text between the numbers differs"),
+        (b"id,mean\n7,nan\n8,1.25e-3\n", Verdict.DIVERGED, "the text between the numbers differs"),
+        (b"\xff\xfe", Verdict.DIVERGED, "neither text nor an array"),
+    ],
+)
+def test_tables_number_by_number(tmp_path: Path, other: bytes, expected: Verdict, told: str) -> None:
+    found = compared(tmp_path, "table.csv", b"id,mean\n7,0.5\n8,1.25e-3\n", other, relative=1e-6)
+    assert found.verdict is expected
+    assert told in " ".join(found.reasons)
+
+
+def test_without_a_tolerance_bytes_decide(tmp_path: Path) -> None:
+    assert compared(tmp_path, "x.csv", b"0.5", b"0.50").verdict is Verdict.DIVERGED
+    assert compared(tmp_path, "x.csv", b"0.5", b"0.50", relative=1e-12).verdict is Verdict.EQUIVALENT
+
+
+def npy(values: object, dtype: str) -> bytes:
+    file = io.BytesIO()
+    np.save(file, np.array(values, dtype))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("other", "expected", "told"),
+    [
+        (npy([1.0, NAN, 2.0 + 1e-9], "f8"), Verdict.EQUIVALENT, "within"),
+        (npy([1.0, NAN, 2.1], "f8"), Verdict.DIVERGED, "at (2,)"),
+        (npy([1.0, NAN, 2.0], "f4"), Verdict.DIVERGED, "float64 (3,) became float32 (3,)"),
+        (npy([1.0, NAN], "f8"), Verdict.DIVERGED, "(2,)"),
+    ],
+)
+def test_arrays_number_by_number(tmp_path: Path, other: bytes, expected: Verdict, told: str) -> None:
+    found = compared(tmp_path, "weights.npy", npy([1.0, NAN, 2.0], "f8"), other, relative=1e-6)
+    assert found.verdict is expected
+    assert told in " ".join(found.reasons)
+
+
+def test_whole_arrays_are_names(tmp_path: Path) -> None:
+    found = compared(tmp_path, "ids.npy", npy([1, 2], "i8"), npy([1, 3], "i8"), relative=10.0)
+    assert found.verdict is Verdict.DIVERGED
