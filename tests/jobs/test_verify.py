@@ -27,6 +27,8 @@ import numpy as np
 from pathlib import Path
 from cascada.jobs.active import log_metrics
 from reading import read
+if Path("result.txt").exists():
+    raise RuntimeError("an earlier run was here")
 beside = json.loads(Path(sys.argv[1]).read_text())
 if beside.get("hang"):
     time.sleep(600)
@@ -133,6 +135,25 @@ def test_rewritten_history(root: Path) -> None:
         assert found.verdict is Verdict.UNVERIFIABLE
         assert "is not in the repository" in found.comparison.reasons[0]
         assert "git fetch --all" in found.comparison.reasons[0]
+
+
+def test_changes_that_are_not_all_there(root: Path) -> None:
+    rewrite(root, lambda manifest: manifest["code"].update(changes_sha256="0" * 64))
+    found = check(root)
+    assert found.verdict is Verdict.UNVERIFIABLE
+    assert "the restored code is not the recorded one" in found.comparison.reasons[0]
+
+
+def test_data_that_git_has(tmp_path: Path) -> None:
+    script = "from pathlib import Path\nPath('sum.txt').write_text(str(sum(map(float, open('values.txt')))))\n"
+    root = repository(tmp_path / "work", {"add.py": script, "values.txt": "1\n2\n"})
+    folder = root / ".cascada" / "runs" / "one"
+    execute("add.py", cwd=root, record_folder=folder, data=[Path("values.txt")], outputs=[Path("sum.txt")])
+    (root / "values.txt").write_text("1\n3\n")
+    git(root, "commit", "--quiet", "--all", "--message", "other values")
+    found = check(root)
+    assert found.verdict is Verdict.IDENTICAL, found.comparison.reasons
+    assert outcomes(found)["dataset"] == "same"
 
 
 def test_data_that_are_gone_and_found_again(root: Path, beside: Callable[..., None], tmp_path: Path) -> None:
