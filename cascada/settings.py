@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
+from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cascada.errors import PlatformError
@@ -34,6 +35,8 @@ class Settings(BaseSettings):
     prefect_port: int = Field(4200, ge=1, le=65535)
     mlflow_port: int = Field(5000, ge=1, le=65535)
     service_port: int = Field(3000, ge=1, le=65535)
+    notify: SecretStr = Field(SecretStr(""), description="Apprise addresses, parted by spaces, that hear of runs")
+    notify_on: Literal["end", "failure"] = Field("end", description="which ends of runs are announced")
 
     @property
     def home(self) -> Path:

@@ -34,6 +34,7 @@ def run(
     """Run a script or notebook as it is and record what makes it reproducible; its exit code is this command's."""
     settings = enter()
     from cascada.config.reading import read_yaml
+    from cascada.jobs.announce import announce_end
     from cascada.jobs.execute import execute
     from cascada.jobs.mirror import start_mirror
     from cascada.repro.record import new_record
@@ -44,6 +45,7 @@ def run(
         parameters=read_yaml(params, "parameter file") if params else {}, terminal=True,
     )  # fmt: skip
     start_mirror(settings.home)
+    announce_end(record, settings)
     manifest = record.manifest
     reason = f": {manifest.error}" if manifest.error else ""
     stderr.print(f"run {record.run_id} {manifest.status}{reason}", markup=False, soft_wrap=True)

@@ -74,7 +74,8 @@ class Launch:
     def secrets(self) -> tuple[str, ...]:
         """Values that may stand nowhere in the record."""
         named = [f"--{override}" for override in self.overrides]
-        return find_secrets(self.variables, [*self.arguments, *named])
+        addresses = self.variables.get("CASCADA_NOTIFY", "").split()
+        return (*addresses, *find_secrets(self.variables, [*self.arguments, *named]))
 
     @cached_property
     def seeds(self) -> dict[str, int]:
@@ -134,7 +135,7 @@ def execute(
         overrides=tuple(overrides), python=python or Path(sys.executable),
     )  # fmt: skip
     record = RunRecord(record_folder)
-    before = _begin_or_nothing(launch, record)
+    before = begin_or_nothing(launch, record)
     try:
         ending = supervise(
             command(launch), cwd=cwd, environment=environment_of(launch, record), log=record.log,
@@ -165,7 +166,16 @@ def plan_of(launch: Launch, record: RunRecord) -> Plan:
     return Plan(folder, root, launch.seeds, dict(launch.parameters), launch.overrides)
 
 
-def _begin_or_nothing(launch: Launch, record: RunRecord) -> Stamp:
+@dataclass(frozen=True)
+class Before:
+    """The state of a run's files when it starts."""
+
+    inputs: Stamp
+    outputs: Stamp
+
+
+def begin_or_nothing(launch: Launch, record: RunRecord) -> Before:
+    """Begin a record; when it is refused, no folder stays."""
     try:
         return begin(launch, record)
     except BaseException:
@@ -174,8 +184,8 @@ def _begin_or_nothing(launch: Launch, record: RunRecord) -> Stamp:
         raise
 
 
-def begin(launch: Launch, record: RunRecord) -> Stamp:
-    """Record everything that is known before the start, and note the state of the output paths."""
+def begin(launch: Launch, record: RunRecord) -> Before:
+    """Record everything that is known before the start, and note the state of the files that it reads and writes."""
     _require_script(launch)
     if (record.folder / "manifest.json").exists():
         raise ArtifactError("the folder holds a record already", where=str(record.folder))
@@ -208,13 +218,13 @@ def begin(launch: Launch, record: RunRecord) -> Stamp:
         hardware=hardware(),
     )
     record.write(manifest)
-    return stamp(launch.outputs, cwd=launch.cwd)
+    return Before(stamp(launch.data, cwd=launch.cwd), stamp(launch.outputs, cwd=launch.cwd))
 
 
-def finish(launch: Launch, record: RunRecord, before: Stamp, ending: Ending) -> None:
+def finish(launch: Launch, record: RunRecord, before: Before, ending: Ending) -> None:
     """Complete the record with what the run left and how it ended."""
     notes = take_notes(record)
-    omitted = keep_outputs(launch.outputs, before, record.outputs, cwd=launch.cwd, secrets=launch.secrets)
+    omitted = keep_outputs(launch.outputs, before.outputs, record.outputs, cwd=launch.cwd, secrets=launch.secrets)
     manifest = record.manifest
     assessment: dict[str, Any] = summarise_metrics(record) | {"outputs": hash_outputs(record.outputs)}
     if omitted:
@@ -223,7 +233,7 @@ def finish(launch: Launch, record: RunRecord, before: Stamp, ending: Ending) -> 
         "status": ending.status,
         "kind": "job" if notes.get("job") else manifest.kind,
         "ended": now(),
-        "dataset": {"inputs": [*manifest.dataset["inputs"], *notes.get("inputs", [])]},
+        "dataset": _dataset(launch, manifest, notes, before),
         "exit_code": ending.exit_code,
         "error": hide(notes.get("error") or ending.error, launch.secrets),
         "training": _training(launch, record.parameters()),
@@ -232,6 +242,15 @@ def finish(launch: Launch, record: RunRecord, before: Stamp, ending: Ending) -> 
         "hardware": manifest.hardware.model_copy(update={"threads": notes.get("threads", {})}),
     }
     record.write(manifest.model_copy(update=changes))
+
+
+def _dataset(launch: Launch, manifest: Manifest, notes: dict[str, Any], before: Before) -> dict[str, Any]:
+    found: dict[str, Any] = {"inputs": [*manifest.dataset["inputs"], *notes.get("inputs", [])]}
+    after = stamp(launch.data, cwd=launch.cwd)
+    changed = sorted(name for name in before.inputs | after if before.inputs.get(name) != after.get(name))
+    if changed:  # what was hashed may not be what was read
+        found["changed_during_run"] = [path_from(Path(name), launch.root) for name in changed]
+    return found
 
 
 def take_notes(record: RunRecord) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import TextIO
 
 from cascada.jobs import active, autolog
 from cascada.jobs.child import imported_packages, used_threads
-from cascada.jobs.execute import Launch, begin, finish, plan_of
+from cascada.jobs.execute import Launch, begin_or_nothing, finish, plan_of
 from cascada.jobs.seeding import flags_in_force
 from cascada.jobs.supervise import Ending
 from cascada.repro.record import RunRecord
@@ -28,7 +28,7 @@ def record_here(launch: Launch, record: RunRecord) -> Iterator[active.ActiveRun]
     that is killed leaves a record that readers call interrupted.
     """
     launch = replace(launch, environment={"PYTHONHASHSEED": os.environ.get("PYTHONHASHSEED", "random")})
-    before = begin(launch, record)
+    before = begin_or_nothing(launch, record)
     autolog.install()
     flags = flags_in_force(launch.seeds, launch.variables)
     ending = Ending("finished", 0)

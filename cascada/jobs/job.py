@@ -143,6 +143,7 @@ def _keep(run: active.ActiveRun, function: Callable[..., Any], result: Any) -> N
 @contextmanager
 def _own_run(name: str, data: tuple[Path, ...]) -> Iterator[active.ActiveRun]:
     """Make a run of this process from here to the end of the block; its hash seed is what Python started with."""
+    from cascada.jobs.announce import announce_end
     from cascada.jobs.execute import Launch
     from cascada.jobs.here import record_here
     from cascada.jobs.mirror import start_mirror
@@ -150,8 +151,13 @@ def _own_run(name: str, data: tuple[Path, ...]) -> Iterator[active.ActiveRun]:
     from cascada.settings import load_settings
 
     script = Path(os.path.relpath(str(sys.modules["__main__"].__file__)))
-    home = load_settings().home
+    settings = load_settings()
     launch = Launch(script=script, arguments=tuple(sys.argv[1:]), cwd=Path.cwd(), name=name, data=data)
-    with record_here(launch, new_record(home)) as run:
-        yield run
-    start_mirror(home)
+    record = new_record(settings.home)
+    try:
+        with record_here(launch, record) as run:
+            yield run
+    finally:
+        if record.folder.exists():
+            start_mirror(settings.home)
+            announce_end(record, settings)

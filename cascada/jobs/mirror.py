@@ -16,6 +16,7 @@ from cascada.jobs.active import VARIABLE
 from cascada.repro.record import RunRecord, list_records
 
 _NICENESS = 10
+_MAX_FAILURES = 3
 
 
 @dataclass(frozen=True)
@@ -37,19 +38,35 @@ def start_mirror(home: Path) -> None:
         )  # fmt: skip
 
 
-def sync_records(home: Path) -> Synced:
+def sync_records(home: Path, *, wait: bool = True) -> Synced:
     """Copy every run that has ended and is not in MLflow yet; one process at a time.
+
+    Parameters
+    ----------
+    wait
+        Whether to wait behind a process that itself waits for its turn: it will copy everything that ends until then.
 
     Returns
     -------
     Synced
-        A run that MLflow refused, or that it was not there for, stays pending.
+        A run that MLflow refused, or that it was not there for, stays pending; after three in a row the rest is not
+        tried.
     """
     synced = Synced({}, {})
-    with (home / "runs" / ".sync").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    runs = home / "runs"
+    runs.mkdir(parents=True, exist_ok=True)
+    with (runs / ".next").open("w") as queue, (runs / ".sync").open("w") as turn:
+        try:
+            fcntl.flock(queue, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            return synced
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        fcntl.flock(queue, fcntl.LOCK_UN)
+        in_a_row = 0
         for record in pending_records(home):
-            _sync(record, home, synced)
+            in_a_row = 0 if _sync(record, home, synced) else in_a_row + 1
+            if in_a_row == _MAX_FAILURES:
+                break
     return synced
 
 
@@ -59,7 +76,7 @@ def pending_records(home: Path) -> list[RunRecord]:
     return [record for record in ended if record.mirror()["status"] != "done"]
 
 
-def _sync(record: RunRecord, home: Path, synced: Synced) -> None:
+def _sync(record: RunRecord, home: Path, synced: Synced) -> bool:
     from cascada.tracking.mirror import mirror_record
 
     try:
@@ -68,9 +85,10 @@ def _sync(record: RunRecord, home: Path, synced: Synced) -> None:
         text = f"{type(error).__name__}: {error}"[:2000]
         record.write_mirror("pending", error=text)
         synced.pending[record.run_id] = text
-    else:
-        record.write_mirror("done", run_id=run_id)
-        synced.done[record.run_id] = run_id
+        return False
+    record.write_mirror("done", run_id=run_id)
+    synced.done[record.run_id] = run_id
+    return True
 
 
 def main() -> None:
@@ -81,7 +99,8 @@ def main() -> None:
     home = Path(sys.argv[1])
     apply_environment(load_settings(home.parent))
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    sync_records(home)
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    sync_records(home, wait=False)
 
 
 if __name__ == "__main__":

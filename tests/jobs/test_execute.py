@@ -272,6 +272,19 @@ def test_data_are_hashed_in_full(work: Path, tmp_path: Path) -> None:
     assert run(work, data=(Path("data"),)).manifest.dataset["inputs"][0]["sha256"] != folder["sha256"]
 
 
+def test_data_that_the_run_itself_changes_are_named(work: Path) -> None:
+    write(work, "data/a.txt", "1")
+    write(work, "data/b.txt", "1")
+    script = """
+from pathlib import Path
+Path("data/b.txt").write_text("2")
+Path("data/c.txt").write_text("3")
+"""
+    dataset = run(work, script, data=(Path("data"),)).manifest.dataset
+    assert dataset["changed_during_run"] == ["data/b.txt", "data/c.txt"]
+    assert "changed_during_run" not in run(work, "pass", data=(Path("data"),)).manifest.dataset
+
+
 @pytest.mark.parametrize(("name", "words"), [("dat.csv", "no such data"), ("empty", "is empty")])
 def test_missing_data_are_refused_and_nothing_is_recorded(work: Path, name: str, words: str) -> None:
     write(work, "data.csv", "1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
 import subprocess
@@ -96,6 +97,24 @@ def test_while_mlflow_is_down_nothing_is_lost(home: Path, monkeypatch: pytest.Mo
     assert record.mirror() == {"status": "done", "run_id": synced.done["a"], "error": ""}
     assert pending_records(home) == []
     assert sync_records(home).done == {}
+
+
+def test_after_three_failures_in_a_row_the_rest_waits(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = run(home)
+    for number in range(4):
+        shutil.copytree(record.folder, home / "runs" / f"copy{number}")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    assert len(sync_records(home).pending) == 3
+    assert len(pending_records(home)) == 5
+
+
+def test_one_process_copies_and_one_waits_for_its_turn(home: Path) -> None:
+    run(home)
+    with (home / "runs" / ".next").open("w") as queue:
+        fcntl.flock(queue, fcntl.LOCK_EX)
+        assert sync_records(home, wait=False).done == {}
+    assert list(sync_records(home, wait=False).done) == ["a"]
 
 
 def test_a_copy_that_broke_off_is_completed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

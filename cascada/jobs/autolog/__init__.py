@@ -22,6 +22,10 @@ HOOKS = (
     ("lightgbm.engine", "boosting", "watch_lightgbm"),
     ("torch", "torch_loops", "watch_backward"),
     ("torch.optim.optimizer", "torch_loops", "watch_optimizers"),
+    ("keras.src.backend.jax.trainer", "keras_models", "watch_trainer"),
+    ("keras.src.backend.tensorflow.trainer", "keras_models", "watch_trainer"),
+    ("keras.src.backend.torch.trainer", "keras_models", "watch_trainer"),
+    ("fastai.learner", "fastai_learner", "watch_learner"),
     ("lightning.pytorch.trainer.trainer", "lightning_trainer", "watch_trainer"),
     ("pytorch_lightning.trainer.trainer", "lightning_trainer", "watch_trainer"),
 )
