@@ -30,7 +30,7 @@ class Findings(Record):
     changed
         Whether the data are there and have other content.
     notes
-        What may change numbers without being an obstacle: another processor.
+        What may change numbers without being an obstacle: another processor, data that changed during the run.
     packages
         Packages that differ here from the record.
     """
@@ -68,9 +68,14 @@ def examine(record: RunRecord, checkout: Path, *, root: Path, data: Path | None)
         altered=tuple(altered_claims(record, manifest)),
         obstacles=tuple(_unfinished(record) + lost + _altered_lock(record, manifest) + data_trouble),
         changed=dataset.outcome == "different",
-        notes=tuple(notes),
+        notes=tuple(notes + _moving_data(manifest)),
         packages=packages,
     )
+
+
+def _moving_data(manifest: Manifest) -> list[str]:
+    changed = manifest.dataset.get("changed_during_run")
+    return [f"data changed while the run read them: {', '.join(changed[:3])}"] if changed else []
 
 
 def _unfinished(record: RunRecord) -> list[str]:

@@ -75,6 +75,9 @@ def _dataset(manifest: Manifest) -> Found:
     inputs = value.get("inputs") or []
     if value.get("content_sha256"):
         return 2, f"full-content hash {value['content_sha256'][:12]} of {value.get('rows_kept', '?')} rows", ""
+    if value.get("changed_during_run"):
+        changed = ", ".join(value["changed_during_run"][:3])
+        return 1, f"changed while the run read them: {changed}", "run again on data that nothing writes to"
     if inputs and all(one.get("sha256") for one in inputs):
         return 2, f"{len(inputs)} inputs with hash", ""
     if inputs or value:

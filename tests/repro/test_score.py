@@ -56,6 +56,7 @@ def test_everything_captured_is_two() -> None:
         ("dataset", {}, 0, "cascada run --data"),
         ("dataset", {"inputs": []}, 0, "cascada run --data"),
         ("dataset", {"name": "showers"}, 1, "hashed"),
+        ("dataset", FULL["dataset"] | {"changed_during_run": ["x.csv"]}, 1, "nothing writes to"),
         ("dataset", {"content_sha256": "a" * 64, "rows_kept": 7}, 2, "cascada verify"),
         ("preprocessing", {}, 0, "git"),
         ("preprocessing", {"repair": "none"}, 1, "code_sha256"),
