@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cascada.jobs.active import log_metrics
+    from cascada.jobs.events import on
     from cascada.jobs.job import job
 
-__all__ = ["job", "log_metrics"]
+__all__ = ["job", "log_metrics", "on"]
 __version__ = "0.1.0"
+
+
+_PLACES = {"job": "cascada.jobs.job", "log_metrics": "cascada.jobs.active", "on": "cascada.jobs.events"}
 
 
 def __getattr__(name: str) -> Any:
     """Import what is asked for, so that `import cascada` alone costs nothing."""
-    if name == "log_metrics":
-        from cascada.jobs.active import log_metrics
+    if name not in _PLACES:
+        raise AttributeError(f"module 'cascada' has no attribute {name!r}")
+    import importlib
 
-        return log_metrics
-    if name == "job":
-        from cascada.jobs.job import job
-
-        return job
-    raise AttributeError(f"module 'cascada' has no attribute {name!r}")
+    return getattr(importlib.import_module(_PLACES[name]), name)

@@ -19,6 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from cascada.jobs.events import emit
 from cascada.repro.secrecy import hide_in, own_secrets
 
 VARIABLE = "CASCADA_RUN"
@@ -78,6 +79,7 @@ class ActiveRun:
         now = time.time()
         lines = [self._metric_line(name, value, step, now) for name, value in metrics.items()]
         self._append("metrics.jsonl", "".join(lines))
+        emit("metric", self.folder.name, metrics=metrics, step=step)
 
     def _metric_line(self, name: str, value: Any, step: int | None, now: float) -> str:
         number = float(value)
@@ -121,6 +123,9 @@ class ActiveRun:
             return
         for action in self._endings:
             action()
+        error = notes.get("error", "")
+        for event in ("run_failure", "run_end") if error else ("run_end",):
+            emit(event, self.folder.name, error=error)
         path, partial = self.folder / NOTES, self.folder / f".{NOTES}"
         before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         partial.write_text(json.dumps(before | hide_in(self.notes | notes, own_secrets())), encoding="utf-8")

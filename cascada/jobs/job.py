@@ -19,6 +19,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 
 from cascada.errors import ConfigError
 from cascada.jobs import active
+from cascada.jobs.events import emit
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -111,6 +112,7 @@ def _recorded(
     run.notes["job"] = True
     if data:
         run.notes.setdefault("inputs", []).extend(hash_inputs(data, cwd=Path.cwd(), root=Path(plan.root)))
+    emit("run_start", run.folder.name, parameters=values)
     seed_everything(plan.seeds)
     result = function(**values)
     _keep(run, function, result)
