@@ -15,7 +15,6 @@ from cascada.cli.render_runs import show_diff, show_score, show_verification
 from cascada.errors import ConfigError
 
 if TYPE_CHECKING:
-    from cascada.repro.manifest import Manifest
     from cascada.settings import Settings
 
 RUN = typer.Argument(metavar="RUN", help="id of a run (or a beginning of it), MLflow run id, or MODEL@ALIAS")
@@ -129,20 +128,18 @@ def diff(
 ) -> None:
     """Tell what differs between two runs: code, parameters, data, environment, hardware and results."""
     settings = enter()
+    from cascada.jobs.locate import locate
     from cascada.repro.diff import diff_runs
     from cascada.repro.diff_page import write_page
 
-    found = diff_runs(_manifest(one, settings), _manifest(other, settings), repository=settings.root)
+    with tempfile.TemporaryDirectory(prefix="cascada-diff-") as scratch:
+        records = [locate(run, settings, Path(scratch) / side).record for run, side in ((one, "one"), (other, "other"))]
+        found = diff_runs(
+            records[0].manifest, records[1].manifest, repository=settings.root, kept=(records[0].code, records[1].code)
+        )
     if html:
         write_page(found, html)
     if as_json:
         stdout.print_json(found.model_dump_json())
     else:
         show_diff(found)
-
-
-def _manifest(run: str, settings: Settings) -> Manifest:
-    from cascada.jobs.locate import locate
-
-    with tempfile.TemporaryDirectory(prefix="cascada-diff-") as scratch:
-        return locate(run, settings, Path(scratch)).record.manifest

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import subprocess
+import tarfile
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
+from cascada.errors import PlatformError
 from cascada.repro.compare import FileChange, MetricChange, Numbers, compare_results
+from cascada.repro.environment import CodeState
 from cascada.repro.manifest import Manifest
 from cascada.repro.packages import PackageChange, package_changes
 from cascada.repro.results import results_of
+from cascada.repro.trees import code_stat
 from cascada.repro.verification import ASPECTS, content, leaf_changes
 
 
@@ -29,7 +32,7 @@ class CodeDiff(Numbers):
     Attributes
     ----------
     stat
-        Lines added and removed by file between the commits, as git shows them.
+        Lines added and removed by file, uncommitted changes and untracked files included, as git shows them.
     why_not
         Why there is no stat.
     """
@@ -55,18 +58,20 @@ class RunDiff(Numbers):
     equal: tuple[str, ...] = Field(description="aspects in which the two do not differ")
 
 
-def diff_runs(one: Manifest, other: Manifest, *, repository: Path) -> RunDiff:
+def diff_runs(one: Manifest, other: Manifest, *, repository: Path, kept: tuple[Path, Path]) -> RunDiff:
     """Put two runs side by side.
 
     Parameters
     ----------
     repository
         Where git looks for the two commits.
+    kept
+        Folders with the uncommitted changes and untracked files of each.
     """
     found = compare_results(results_of(one), results_of(other))
     packages = package_changes(one.software.packages, other.software.packages)
     aspects = {aspect: _changes(one, other, aspect) for aspect in ASPECTS if aspect != "assessment"}
-    code = _code(one, other, repository)
+    code = _code(one, other, repository, kept)
     changed = {aspect for aspect, changes in aspects.items() if changes} | ({"software"} if packages else set())
     same_results = all(m.equal for m in found.metrics) and all(f.equal for f in found.files)
     return RunDiff(
@@ -84,21 +89,19 @@ def _changes(one: Manifest, other: Manifest, aspect: str) -> tuple[Change, ...]:
     return tuple(Change(key=key, one=a, other=b) for key, (a, b) in leaf_changes(left, right).items())
 
 
-def _code(one: Manifest, other: Manifest, repository: Path) -> CodeDiff:
+def _code(one: Manifest, other: Manifest, repository: Path, kept: tuple[Path, Path]) -> CodeDiff:
     left, right = one.code, other.code
     same = (left.commit, left.changes_sha256) == (right.commit, right.changes_sha256)
-    stat, why_not = _stat(left.commit, right.commit, repository) if left.commit != right.commit else ((), "")
+    stat, why_not = ((), "") if same else _stat(left, right, repository, kept)
     return CodeDiff(
         one=left.commit, other=right.commit, changes=(left.changes, right.changes), same=same,
         stat=stat, why_not=why_not,
     )  # fmt: skip
 
 
-def _stat(one: str, other: str, repository: Path) -> tuple[tuple[str, ...], str]:
-    answer = subprocess.run(
-        ["git", "diff", "--stat=100", one, other], cwd=repository, capture_output=True, text=True, check=False
-    )
-    if answer.returncode != 0:
-        said = answer.stderr.strip().splitlines()
-        return (), f"git cannot compare them here: {said[0] if said else 'unknown commit'}"
-    return tuple(answer.stdout.splitlines()), ""
+def _stat(one: CodeState, other: CodeState, repository: Path, kept: tuple[Path, Path]) -> tuple[tuple[str, ...], str]:
+    try:
+        return code_stat(one, other, kept=kept, repository=repository), ""
+    except (PlatformError, OSError, tarfile.TarError) as error:
+        said = error.got if isinstance(error, PlatformError) else str(error)
+        return (), f"git cannot compare them here: {said.splitlines()[0] if said else 'unknown commit'}"

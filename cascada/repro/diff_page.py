@@ -17,7 +17,8 @@ body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto
 h1 { font-size: 1.3rem } h2 { font-size: 1.05rem; margin-top: 2rem }
 table { border-collapse: collapse; width: 100% }
 th, td { text-align: left; vertical-align: top; padding: .25rem .8rem .25rem 0; border-bottom: 1px solid #ddd }
-td { overflow-wrap: anywhere } td.n { text-align: right; font-variant-numeric: tabular-nums }
+td { overflow-wrap: anywhere } td:first-child { white-space: nowrap }
+.n { text-align: right; font-variant-numeric: tabular-nums }
 pre, code { font: 13px/1.4 ui-monospace, monospace } pre { overflow-x: auto }
 .equal { color: #666 }
 </style>
@@ -39,7 +40,8 @@ pre, code { font: 13px/1.4 ui-monospace, monospace } pre { overflow-x: auto }
 {% if d.packages %}{{ listing("Packages", packages, "package") }}{% endif %}
 {% if d.metrics %}
 <h2>Metrics</h2>
-<table><tr><th>metric<th><code>{{ d.one[:12] }}</code><th><code>{{ d.other[:12] }}</code><th>off by</tr>
+<table><tr><th>metric<th class="n"><code>{{ d.one[:12] }}</code><th class="n"><code>{{ d.other[:12] }}</code>\
+<th class="n">off by</tr>
 {% for m in d.metrics %}<tr{% if m.equal %} class="equal"{% endif %}><td>{{ m.name }}<td class="n">{{ m.original }}\
 <td class="n">{{ m.replay }}<td class="n">{{ "equal" if m.equal else m.absolute }}</tr>
 {% endfor %}</table>

@@ -7,8 +7,9 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from repositories import git
+from repositories import git, repository
 
+from cascada.repro.code import capture_code
 from cascada.repro.compare import Comparison, Results, Verdict, compare_results
 from cascada.repro.diff import RunDiff, diff_runs
 from cascada.repro.diff_page import write_page
@@ -57,12 +58,12 @@ def differing(root: Path, first: str, second: str) -> RunDiff:
         software=Software(python="3.11.7", system="Linux", packages={"numpy": "2.3", "torch": "<b>"}),
         hardware=Hardware(machine="x86_64", processor="Cray-2", cores=1, memory_gib=0.2, gpus=()),
     )  # fmt: skip
-    return diff_runs(manifest("one", first), other, repository=root)
+    return diff_runs(manifest("one", first), other, repository=root, kept=(root, root))
 
 
 def test_equal_runs(commits: tuple[Path, str, str]) -> None:
     root, first, _ = commits
-    found = diff_runs(manifest("one", first), manifest("two", first), repository=root)
+    found = diff_runs(manifest("one", first), manifest("two", first), repository=root, kept=(root, root))
     assert (found.aspects, found.packages, found.files, found.code.same) == ({}, (), (), True), "paths do not count"
     assert len(found.equal) == 8
 
@@ -86,6 +87,27 @@ def test_a_commit_that_git_does_not_know(commits: tuple[Path, str, str]) -> None
     found = differing(commits[0], commits[1], "f" * 40)
     assert found.code.stat == ()
     assert "git cannot compare them here" in found.code.why_not
+
+
+def test_uncommitted_and_untracked_code_counts(tmp_path: Path) -> None:
+    root = repository(tmp_path / "work", {"train.py": "rate = 0.1\n", "deep/kept.py": "same = 1\n"})
+    manifests = []
+    for side, extra in (("one", "a\n"), ("two", "a\nb\nc\n")):
+        (root / "train.py").write_text(f"rate = '{side}'\n")
+        (root / "deep" / "new file.py").write_text(extra)
+        state = capture_code(root, tmp_path / side)
+        manifests.append(manifest(side, state.commit).model_copy(update={"code": state}))
+    before = sorted(root.rglob("*"))
+    kept = (tmp_path / "one", tmp_path / "two")
+    found = diff_runs(*manifests, repository=root / "deep", kept=kept).code
+    assert not found.same
+    lines = [line.split("|") for line in found.stat[:-1]]
+    assert [(name.strip(), change.strip()) for name, change in lines] == [
+        ("deep/new file.py", "2 ++"), ("train.py", "2 +-"),
+    ]  # fmt: skip
+    assert sorted(root.rglob("*")) == before, "the repository is only read"
+    (kept[1] / "changes.diff").unlink()
+    assert "git cannot compare them here" in diff_runs(*manifests, repository=root, kept=kept).code.why_not
 
 
 def test_the_page_shows_and_escapes(commits: tuple[Path, str, str], tmp_path: Path) -> None:
