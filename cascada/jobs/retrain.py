@@ -22,11 +22,25 @@ _SHARED = "PREFECT_API_URL"  # the one server of the project; all other stores a
 
 
 def input_folder(record: RunRecord, root: Path, data: Path | None) -> Path | None:
-    """Find the folder of an experiment's input files: given, that of the snapshots, or the one that it names."""
+    """Find the folder of an experiment's input files: given, that of the snapshots, or the one that it names.
+
+    Raises
+    ------
+    PlatformError
+        If it names none, or there is none.
+    """
     source = _source(record)
-    if source.get("kind") == "simulator" or data is not None:
-        return data
-    return root / "data" if source.get("kind") == "snapshot" else root / str(source.get("directory") or "")
+    if source.get("kind") == "simulator":
+        return None
+    named = "data" if source.get("kind") == "snapshot" else source.get("directory")
+    if data is None and not named:
+        raise PlatformError("the experiment does not say where its data are", hint="name their folder with --data")
+    folder = data or root / str(named)
+    if not folder.is_dir():
+        raise PlatformError(
+            "the data of the experiment are gone", got=f"no folder {folder}", hint="name it with --data"
+        )
+    return folder
 
 
 def is_simulated(record: RunRecord) -> bool:

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field
 
-from cascada.errors import CascadaError, PlatformError
+from cascada.errors import CascadaError, InvalidDataError, PlatformError, SourceError
 from cascada.jobs.environments import build_environment
 from cascada.jobs.execute import now
 from cascada.jobs.preconditions import Findings, examine, locate_inputs, restore
@@ -32,6 +32,7 @@ from cascada.settings import Settings
 
 _PATIENCE = 10.0  # times the duration of the recorded run
 _LEAST_PATIENCE_S = 60.0
+_NO_DATA = frozenset({InvalidDataError.exit_code, SourceError.exit_code})
 
 Report = Callable[[str], None]
 
@@ -275,6 +276,8 @@ def _trouble(bench: _Bench, made: RunRecord) -> Comparison | None:
         return _unverifiable([f"the replay was killed: {replayed.error}"])
     if (replayed.status, replayed.exit_code or 0) == (manifest.status, manifest.exit_code or 0):
         return None
+    if manifest.kind == "experiment" and replayed.exit_code in _NO_DATA and not is_simulated(bench.record):
+        return _unverifiable([f"the data are not those of the run: {bench.tail(made, 'replay')}"])
     told = f"the recorded run {manifest.status}, the replay {replayed.status}: {replayed.error}"
     return Comparison(verdict=Verdict.DIVERGED, reasons=(told.rstrip(": "), bench.tail(made, "replay")))
 

@@ -374,3 +374,20 @@ def test_submodules_are_not_kept(tmp_path: Path) -> None:
     found = check(root)
     assert found.verdict is Verdict.UNVERIFIABLE
     assert "submodules" in found.comparison.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("{kind: text, directory: tables}", "the data of the experiment are gone: no folder"),
+        ("{kind: text}", "does not say where its data are"),
+        ("", "did not keep its experiment"),
+    ],
+)
+def test_an_experiment_without_its_data(root: Path, source: str, told: str) -> None:
+    rewrite(root, lambda manifest: manifest.update(kind="experiment"))
+    if source:
+        (record_of(root).folder / "experiment.yaml").write_text(f"name: x\nsource: {source}\n")
+    found = check(root)
+    assert found.verdict is Verdict.UNVERIFIABLE
+    assert told in found.comparison.reasons[0]
