@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cascada.errors import CascadaError
+from cascada.errors import CascadaError, PlatformError
 from cascada.jobs.environments import environment_changes
+from cascada.jobs.retrain import input_folder
 from cascada.repro.code import is_clean_copy, restore_code
 from cascada.repro.environment import Record, hardware
 from cascada.repro.fingerprint import file_sha256, folder_sha256, json_sha256
@@ -58,7 +60,9 @@ def examine(record: RunRecord, checkout: Path, *, root: Path, data: Path | None)
     manifest = record.manifest
     code, lost = _code(record, manifest, checkout, root)
     where = locate_inputs(manifest, root, data, checkout)
-    dataset, data_trouble = _dataset(manifest, where)
+    dataset, data_trouble = (
+        _experiment_data(record, root, data) if manifest.kind == "experiment" else _dataset(manifest, where)
+    )
     if not lost:
         _link_inputs(where, checkout)
     packages = environment_changes(manifest.software.python, manifest.software.packages)
@@ -184,15 +188,43 @@ def _link_inputs(where: Mapping[str, Path], checkout: Path) -> None:
 
 def _dataset(manifest: Manifest, where: dict[str, Path]) -> tuple[AspectCheck, list[str]]:
     if not where:
-        judged = "judged after the replay, which ingests anew"
-        detail = judged if manifest.kind == "experiment" else "no input declared"
-        return AspectCheck(aspect="dataset", outcome="unknown", detail=detail), []
+        return AspectCheck(aspect="dataset", outcome="unknown", detail="no input declared"), []
     trouble = [_input_trouble(one, where[one["path"]]) for one in manifest.dataset["inputs"]]
     found = [line for line in trouble if line]
     if not found:
         return AspectCheck(aspect="dataset", outcome="same", detail=f"{len(where)} inputs by hash"), []
     gone = all(not where[one["path"]].exists() for one in manifest.dataset["inputs"])
     return AspectCheck(aspect="dataset", outcome="unknown" if gone else "different", detail="; ".join(found)), found
+
+
+def _experiment_data(record: RunRecord, root: Path, data: Path | None) -> tuple[AspectCheck, list[str]]:
+    """Compare the files that an experiment read; what it made itself or took from a snapshot is judged by a replay."""
+    try:
+        folder = input_folder(record, root, data)
+    except PlatformError as error:
+        told = ": ".join(part for part in (error.what, error.got, error.hint) if part)
+        return AspectCheck(aspect="dataset", outcome="unknown", detail=told), [told]
+    recorded = record.manifest.dataset.get("origin", {}).get("sha256")
+    if folder is None or not isinstance(recorded, dict):
+        return AspectCheck(aspect="dataset", outcome="unknown", detail="made or read anew by a replay"), []
+    found = {name: _find_below(folder, name) for name in recorded}
+    gone = [name for name, path in found.items() if path is None]
+    other = [name for name, path in found.items() if path is not None and file_sha256(path) != recorded[name]]
+    told = "; ".join(
+        f"{len(names)} of {len(recorded)} input files in {folder} {what}: {', '.join(names[:3])}"
+        for names, what in ((gone, "are gone"), (other, "have other content than the run read"))
+        if names
+    )
+    if not told:
+        return AspectCheck(aspect="dataset", outcome="same", detail=f"{len(recorded)} input files by hash"), []
+    return AspectCheck(aspect="dataset", outcome="different" if other else "unknown", detail=told), [told]
+
+
+def _find_below(folder: Path, name: str) -> Path | None:
+    """Find a file whose name is recorded from the innermost folder that held all inputs."""
+    if (folder / name).is_file():
+        return folder / name
+    return next((path for path in sorted(folder.rglob(glob.escape(name))) if path.is_file()), None)
 
 
 def _input_trouble(recorded: dict[str, Any], path: Path) -> str:

@@ -391,3 +391,25 @@ def test_an_experiment_without_its_data(root: Path, source: str, told: str) -> N
     found = check(root)
     assert found.verdict is Verdict.UNVERIFIABLE
     assert told in found.comparison.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "level", "verdict", "told"),
+    [
+        ("1 2", "hashes", Verdict.IDENTICAL, "dataset, training"),
+        ("1 3", "hashes", Verdict.DIVERGED, "1 of 1 input files in"),
+        ("1 3", "replay", Verdict.UNVERIFIABLE, "have other content than the run read: p.txt"),
+        ("", "replay", Verdict.UNVERIFIABLE, "are gone: p.txt"),
+    ],
+)
+def test_the_files_of_an_experiment(root: Path, text: str, level: str, verdict: Verdict, told: str) -> None:
+    origin = {"sha256": {"p.txt": hashlib.sha256(b"1 2").hexdigest()}}
+    plain = {"kind": "experiment", "dataset": {"origin": origin}, "assessment": {}}
+    rewrite(root, lambda manifest: manifest.update(plain))
+    (record_of(root).folder / "experiment.yaml").write_text("source: {kind: text, directory: tables}\n")
+    (root / "tables" / "deep").mkdir(parents=True)
+    if text:
+        (root / "tables" / "deep" / "p.txt").write_text(text)
+    found = check(root, level=level)
+    assert found.verdict is verdict, found.comparison.reasons
+    assert told in found.comparison.reasons[0]
