@@ -71,7 +71,7 @@ def show_diff(diff: RunDiff) -> None:
         }
         show_facts("Code", facts | ({"between": code.why_not} if code.why_not else {}))
         if code.stat:
-            stdout.print("\n".join(code.stat) + "\n", markup=False)
+            stdout.print("\n".join(code.stat) + "\n", markup=False, soft_wrap=True)
     for aspect, changes in diff.aspects.items():
         rows = [(change.key, _text(change.one), _text(change.other)) for change in changes]
         show_table(aspect.capitalize(), ("", *names), rows)
