@@ -15,7 +15,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,10 @@ class ActiveRun:
     def folder(self) -> Path:
         return Path(self.plan.folder)
 
+    @cached_property
+    def run_id(self) -> str:
+        return self.folder.name
+
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
         """Log numbers of one step; without a step, each name counts its own from 0.
 
@@ -79,13 +83,13 @@ class ActiveRun:
         now = time.time()
         lines = [self._metric_line(name, value, step, now) for name, value in metrics.items()]
         self._append("metrics.jsonl", "".join(lines))
-        emit("metric", self.folder.name, metrics=metrics, step=step)
+        emit("metric", self.run_id, metrics=metrics, step=step)
 
     def _metric_line(self, name: str, value: Any, step: int | None, now: float) -> str:
         number = float(value)
         text = repr(number) if math.isfinite(number) else f'"{number}"'  # JSON has neither NaN nor infinity
         at = next(self._steps.setdefault(name, itertools.count())) if step is None else int(step)
-        return f'{{"name": {json.dumps(name)}, "value": {text}, "step": {at}, "time": {now!r}}}\n'
+        return f'{{"name": {_quoted(name)}, "value": {text}, "step": {at}, "time": {now!r}}}\n'
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Log parameters: JSON values as they are, anything else as its text; secrets as asterisks."""
@@ -125,7 +129,7 @@ class ActiveRun:
             action()
         error = notes.get("error", "")
         for event in ("run_failure", "run_end") if error else ("run_end",):
-            emit(event, self.folder.name, error=error)
+            emit(event, self.run_id, error=error)
         path, partial = self.folder / NOTES, self.folder / f".{NOTES}"
         before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         partial.write_text(json.dumps(before | hide_in(self.notes | notes, own_secrets())), encoding="utf-8")
@@ -135,6 +139,9 @@ class ActiveRun:
         if name not in self._files:
             self._files[name] = os.open(self.folder / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         os.write(self._files[name], text.encode())
+
+
+_quoted = lru_cache(maxsize=10_000)(json.dumps)
 
 
 def plain(value: Any) -> Any:

@@ -112,7 +112,7 @@ def _recorded(
     run.notes["job"] = True
     if data:
         run.notes.setdefault("inputs", []).extend(hash_inputs(data, cwd=Path.cwd(), root=Path(plan.root)))
-    emit("run_start", run.folder.name, parameters=values)
+    emit("run_start", run.run_id, parameters=values)
     seed_everything(plan.seeds)
     result = function(**values)
     _keep(run, function, result)

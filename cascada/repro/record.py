@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
 import os
 import socket
@@ -32,6 +33,8 @@ from pydantic import ValidationError
 
 from cascada.errors import ArtifactError, nearest
 from cascada.repro.manifest import Manifest, write_manifest, write_text
+
+logger = logging.getLogger(__name__)
 
 _PID_TOLERANCE_S = 1.0  # between two readings of when a process started
 
@@ -175,9 +178,15 @@ def new_record(home: Path) -> RunRecord:
 
 
 def list_records(home: Path) -> list[RunRecord]:
-    """List the runs that have a manifest, the newest first."""
-    found = [RunRecord(path.parent) for path in (home / "runs").glob("*/manifest.json")]
-    return sorted(found, key=lambda record: record.manifest.started, reverse=True)
+    """List the runs that have a manifest, the newest first; one that cannot be read is a warning."""
+    started: dict[RunRecord, str] = {}
+    for path in (home / "runs").glob("*/manifest.json"):
+        record = RunRecord(path.parent)
+        try:
+            started[record] = record.manifest.started
+        except ArtifactError as error:
+            logger.warning("a run is left out: %s", error)
+    return sorted(started, key=started.__getitem__, reverse=True)
 
 
 def open_record(home: Path, run_id: str) -> RunRecord:

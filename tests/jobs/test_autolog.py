@@ -50,7 +50,7 @@ def test_scikit_learn(work: Path) -> None:
     script = """
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier, VotingClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
+from sklearn.metrics import accuracy_score, f1_score, mean_absolute_error, roc_auc_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -60,6 +60,7 @@ LogisticRegression(C=0.5).fit(X, y); LogisticRegression(C=0.25).fit(X, y)
 GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, cv=2).fit(X, y)
 boosted = GradientBoostingClassifier(n_estimators=3, random_state=0).fit(X, y)
 print(model.score(X, y), accuracy_score(y, model.predict(X)), f1_score(y, model.predict(X)), *boosted.train_score_)
+print(roc_auc_score(y, X[:, 0]), mean_absolute_error(y, X[:, 0]))
 assert pickle.loads(pickle.dumps(accuracy_score)) is accuracy_score
 assert pickle.loads(pickle.dumps(model)).score(X, y) == model.score(X, y)
 """
@@ -69,7 +70,8 @@ assert pickle.loads(pickle.dumps(model)).score(X, y) == model.score(X, y)
     assert (params["LogisticRegression.C"], params["LogisticRegression_2.C"]) == (0.5, 0.25)
     assert params["GridSearchCV.param_grid"] == {"C": [0.1, 1.0]}
     assert "LogisticRegression_3.C" not in params, "the models of a search are not listed one by one"
-    score, accuracy, f1, *curve = printed(record)
+    score, accuracy, f1, *curve, area, error = printed(record)
+    assert (metrics["roc_auc_score"], metrics["mean_absolute_error"]) == ([(0, area)], [(0, error)])
     assert metrics["accuracy_score"] == [(0, accuracy)]
     assert metrics["f1_score"] == [(0, f1)]
     assert metrics["GradientBoostingClassifier.train_score_"] == list(enumerate(curve))

@@ -187,6 +187,18 @@ while True:
     assert len(list(record.metrics())) == 2001
 
 
+def test_a_forked_process_that_fails_later_does_not_speak_for_the_run(work: Path) -> None:
+    script = """
+import os, time
+if os.fork() == 0:
+    time.sleep(1)
+    raise ValueError("of the fork")
+"""
+    record = run(work, script)
+    assert "of the fork" in record.log.read_text()
+    assert (record.manifest.status, record.manifest.error) == ("finished", "")
+
+
 def test_what_a_script_leaves_running_is_stopped(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cascada.jobs.supervise._GRACE_S", 0.3)
     script = """

@@ -97,6 +97,15 @@ def test_damaged_changes_are_refused(work: Path, name: str, damage: str) -> None
         restore_code(path.parent, state, work.parent / "again", repository=work)
 
 
+def test_an_exchanged_archive_is_refused(work: Path) -> None:
+    write(work, "new.py", "new = 1\n")
+    state = capture_code(work, work.parent / "kept")
+    write(work, "new.py", "new = 2\n")
+    capture_code(work, work.parent / "kept")
+    with pytest.raises(ArtifactError, match="missing or altered"):
+        restore_code(work.parent / "kept", state, work.parent / "again", repository=work)
+
+
 def test_changes_of_another_commit_do_not_apply(work: Path) -> None:
     write(work, "train.py", "epochs = 4\n")
     state = capture_code(work, work.parent / "kept")

@@ -63,6 +63,13 @@ def test_records_are_listed_newest_first(tmp_path: Path) -> None:
     assert [record.run_id for record in list_records(tmp_path)] == ["b", "a", "c"]
 
 
+def test_a_record_that_cannot_be_read_hides_no_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    made(tmp_path, "good"), made(tmp_path, "bad")
+    (tmp_path / "runs" / "bad" / "manifest.json").write_text("{")
+    assert [record.run_id for record in list_records(tmp_path)] == ["good"]
+    assert "a run is left out: this is not a manifest" in caplog.text
+
+
 def test_new_records_have_their_own_folders_and_git_ignores_them(tmp_path: Path) -> None:
     folders = {new_record(tmp_path).folder for _ in range(50)}
     assert len(folders) == 50

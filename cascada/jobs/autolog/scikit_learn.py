@@ -51,11 +51,10 @@ def watch_scores(module: Any) -> None:
     Once `sklearn.metrics` has handed them out, they stay as they are: a function that its module holds no longer could
     not be sent to another process.
     """
-    if hasattr(sys.modules["sklearn.metrics"], "accuracy_score"):
-        return
+    package = sys.modules["sklearn.metrics"]
     for name, function in list(vars(module).items()):
         is_own = inspect.isfunction(function) and function.__module__ == module.__name__
-        if is_own and not name.startswith("_") and name.endswith(_SCORES):
+        if is_own and name.endswith(_SCORES) and not name.startswith("_") and not hasattr(package, name):
             setattr(module, name, _watched_number(function, lambda *_, name=name: name))
 
 
