@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -18,9 +20,11 @@ from cascada.evaluation.metrics import Evaluation
 from cascada.evaluation.predictions import Predictions
 from cascada.evaluation.truth import Truth, take_truth
 from cascada.registry.bundle import Bundle
-from cascada.repro.environment import code_state, hardware, software
-from cascada.repro.fingerprint import json_sha256
+from cascada.repro.environment import CodeState, Software, hardware, software
+from cascada.repro.fingerprint import json_sha256, source_sha256
 from cascada.repro.manifest import Manifest, write_manifest
+from cascada.repro.packages import write_lock
+from cascada.repro.results import metrics_sha256
 from cascada.repro.seeds import generator
 from cascada.settings import load_settings
 from cascada.tracking import runs
@@ -29,7 +33,8 @@ from cascada.training.traces import read_stations
 from flows.comparison import compare_baselines, shift_domain
 from flows.fitting import Trained
 from flows.ingest import Ingested, open_partitions
-from flows.policies import CACHED, RETRIED, by_content
+from flows.policies import CACHED, PACKAGES, RETRIED, by_content
+from flows.records import output_hashes, read_code, write_experiment
 
 _STREAMS = [
     "simulator", "split", "member i", "weights", "batches", "fit", "density", "shuffled labels", "bootstrap",
@@ -90,8 +95,12 @@ def judge_bundle(experiment: Experiment, ingested: Ingested, trained: Trained) -
         measured = evaluate_test(bundle, predictions, truth, seed=experiment.seed)
         control = shuffled_label_control(train, test, rng=generator(experiment.seed, "shuffled labels"))
         evaluation = measured.model_copy(update={"metrics": (*measured.metrics, *control)})
-        record = _record(experiment, ingested, trained, evaluation, bundle, test)
+        (folder / "record").mkdir()
+        locked = write_lock(software(), folder / "record" / "lock.txt")
+        code = read_code(trained.run_id, folder)
+        record = _record(experiment, ingested, trained, evaluation, bundle, test, code=code, locked=locked)
         digest = write_manifest(record, folder / "record" / "manifest.json")
+        write_experiment(experiment, folder / "record" / "experiment.yaml")
         (folder / "record" / "evaluation.json").write_text(evaluation.model_dump_json(indent=2))
         runs.log_files(trained.run_id, folder / "record")
         runs.log_files(trained.run_id, ingested.split.path, "split")
@@ -112,18 +121,24 @@ def judge_bundle(experiment: Experiment, ingested: Ingested, trained: Trained) -
 
 
 def _record(
-    experiment: Experiment, ingested: Ingested, trained: Trained, evaluation: Evaluation, bundle: Bundle, sample: Sample
-) -> Manifest:
+    experiment: Experiment, ingested: Ingested, trained: Trained, evaluation: Evaluation, bundle: Bundle,
+    sample: Sample, *, code: CodeState, locked: Software,
+) -> Manifest:  # fmt: skip
     snapshot, split = ingested.snapshot, ingested.split
+    judged = evaluation.model_dump(mode="json")
+    seen = {"shape": sample.features.shape, "sha256": hashlib.sha256(sample.features.tobytes()).hexdigest()}
     return Manifest(
         run_id=trained.run_id,
         experiment=experiment.name,
+        started=runs.started(trained.run_id),
+        ended=datetime.now(UTC).isoformat(timespec="seconds"),
         dataset=snapshot.model_dump(mode="json", exclude={"path"}),
         preprocessing={
             "repair": experiment.repair,
             "features": experiment.features,
             "scaling": bundle.spec.scaling,
-            "test_shape": sample.features.shape,
+            "code_sha256": source_sha256(*PACKAGES),
+            "outputs": {"test": seen},
             "suites": experiment.expectations.model_dump(),
         },
         partitions=split.model_dump(mode="json", exclude={"path"}) | {"fractions": experiment.split.model_dump()},
@@ -133,10 +148,10 @@ def _record(
             "bundle_sha256": trained.bundle_sha256,
             "experiment_sha256": json_sha256(experiment.model_dump(mode="json")),
         },
-        code=code_state(load_settings().root),
-        assessment=evaluation.model_dump(mode="json"),
+        code=code,
+        assessment=judged | {"metrics_sha256": metrics_sha256(judged["metrics"]), "outputs": output_hashes(bundle)},
         randomness={"root_seed": experiment.seed, "streams": _STREAMS, "determinism": trained.determinism},
-        software=software(),
+        software=locked,
         hardware=hardware(),
     )
 

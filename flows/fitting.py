@@ -24,6 +24,7 @@ from cascada.training.dataset import observables, take_partition
 from cascada.training.traces import open_stations, shape_of
 from flows.ingest import Ingested, open_partitions
 from flows.policies import CACHED, PACKAGES, by_content
+from flows.records import keep_code
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ def fit_network(experiment: Experiment, ingested: Ingested, resume: bool = False
     checkpoints.mkdir(parents=True, exist_ok=True)
     (checkpoints / RUN).write_text(lineage.run_id)
     try:
+        keep_code(lineage.run_id, load_settings().root)
         with tempfile.TemporaryDirectory(prefix="cascada-fit-") as scratch:
             trained = _fit_and_log(experiment, ingested, lineage, checkpoints, Path(scratch))
     except BaseException:

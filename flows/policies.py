@@ -16,7 +16,7 @@ from cascada.repro.fingerprint import json_sha256, source_sha256
 from cascada.settings import load_settings
 
 PACKAGES = tuple(Path(cascada.__file__).parents[1] / name for name in ("cascada", "models", "flows"))
-"""Folders of the code that results are computed by."""
+"""The sources that a result is computed by."""
 
 
 def is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:

@@ -9,13 +9,16 @@ import click
 import typer
 
 import cascada
-from cascada.cli import data, demo, predict, run, runs, servers, train
+from cascada.cli import data, demo, predict, repro, run, runs, servers, train
 from cascada.cli.render import stderr
 from cascada.errors import CascadaError
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=cascada.__doc__, add_completion=False)
 app.command("train")(train.train)
 app.command("run")(run.run)
+app.command("verify")(repro.verify)
+app.command("score")(repro.score)
+app.command("diff")(repro.diff)
 app.add_typer(runs.app, name="runs")
 app.add_typer(data.app, name="data")
 app.command("demo")(demo.demo)

@@ -59,12 +59,17 @@ def run_experiment(
     resume: bool = False,
 ) -> Outcome:
     """Start Prefect if it does not run yet, then run the training flow in this process."""
+    ensure_prefect(settings)
+    from flows.training import train as train_flow
+
+    folder = None if data is None else data.resolve()
+    return train_flow(experiment, folder, allow_invalid_data, refresh, resume)
+
+
+def ensure_prefect(settings: Settings) -> None:
+    """Start Prefect if no server answers yet."""
     from cascada import platform
 
     if not platform.is_prefect_reachable():
         stderr.print(f"starting Prefect at {settings.prefect_url} (stop it with `cascada down`)")
         platform.wait_until_ready(platform.start_prefect(settings), "/api/health")
-    from flows.training import train as train_flow
-
-    folder = None if data is None else data.resolve()
-    return train_flow(experiment, folder, allow_invalid_data, refresh, resume)

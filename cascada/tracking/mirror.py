@@ -112,7 +112,7 @@ def _log_folder(run_id: str, record: RunRecord) -> None:
     for name in ("manifest.json", "lock.txt", "output.log"):
         if (record.folder / name).exists():
             log_files(run_id, record.folder / name)
-    for folder in (record.code, record.outputs):
+    for folder in (record.code, record.outputs, record.folder / "verifications"):
         if folder.exists():
             log_files(run_id, folder, folder.name)
 

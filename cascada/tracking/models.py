@@ -70,6 +70,12 @@ def find_by_tag(name: str, key: str, value: str) -> ModelVersion | None:
     return None if newest is None else get_version(name, int(newest.version))
 
 
+def versions_of_run(run_id: str) -> list[ModelVersion]:
+    """List the registered versions that a run made."""
+    found = MlflowClient().search_model_versions(f"run_id = '{run_id}'")
+    return [get_version(entry.name, int(entry.version)) for entry in found]
+
+
 def list_models() -> list[str]:
     """List the names of all registered models."""
     return sorted(model.name for model in MlflowClient().search_registered_models())

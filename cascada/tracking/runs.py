@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from mlflow import MlflowClient
@@ -89,6 +90,12 @@ def set_tags(run_id: str, tags: Mapping[str, str]) -> None:
     MlflowClient().log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
 
 
+def started(run_id: str) -> str:
+    """Tell when a run was opened, ISO 8601 in UTC."""
+    opened = MlflowClient().get_run(run_id).info.start_time
+    return datetime.fromtimestamp(opened / 1000, UTC).isoformat(timespec="seconds")
+
+
 def end_run(run_id: str, *, failed: bool = False) -> None:
     """Close a run."""
     MlflowClient().set_terminated(run_id, "FAILED" if failed else "FINISHED")
@@ -112,3 +119,30 @@ def fetch_files(run_id: str, folder: str, destination: Path) -> Path:
             got=str(error),
             hint="train again with --refresh, which ignores cached results",
         ) from error
+
+
+def has_run(run_id: str) -> bool:
+    """Tell whether the store has a run of this id."""
+    try:
+        MlflowClient().get_run(run_id)
+    except MlflowException:
+        return False
+    return True
+
+
+def fetch_record(run_id: str, destination: Path) -> Path:
+    """Copy what a run is verified by: manifest, experiment, lock, code and earlier verifications.
+
+    Raises
+    ------
+    ArtifactError
+        If the run or its manifest is not in the store.
+    """
+    names = {"manifest.json", "experiment.yaml", "lock.txt", "code", "verifications"}
+    try:
+        held = {file.path for file in MlflowClient().list_artifacts(run_id)}
+    except MlflowException:
+        held = set()
+    for name in sorted((names & held) | {"manifest.json"}):
+        fetch_files(run_id, name, destination)
+    return destination

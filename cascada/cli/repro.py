@@ -1,0 +1,145 @@
+"""`cascada verify`, `score` and `diff`."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cascada.cli.context import enter
+from cascada.cli.render import stderr, stdout
+from cascada.cli.render_runs import show_diff, show_score, show_verification
+from cascada.errors import ConfigError
+
+if TYPE_CHECKING:
+    from cascada.settings import Settings
+
+RUN = typer.Argument(metavar="RUN", help="id of a run (or a beginning of it), MLflow run id, or MODEL@ALIAS")
+JSON = typer.Option("--json", help="print as JSON")
+
+
+def score(
+    run: Annotated[str, RUN],
+    as_json: Annotated[bool, JSON] = False,
+    require: Annotated[
+        int | None, typer.Option("--require", min=0, max=3, help="exit with 1 when any aspect is below this level")
+    ] = None,
+) -> None:
+    """Score how well a run is documented: 0 missing, 1 declared, 2 captured with hash, 3 verified by re-run."""
+    settings = enter()
+    from cascada.jobs.locate import locate
+    from cascada.repro.score import score_run
+
+    with tempfile.TemporaryDirectory(prefix="cascada-score-") as scratch:
+        found = locate(run, settings, Path(scratch))
+        scored = score_run(found.record.manifest, found.verifications())
+    if as_json:
+        stdout.print_json(scored.model_dump_json())
+    else:
+        show_score(scored)
+    if require is not None and scored.lowest < require:
+        low = ", ".join(one.aspect for one in scored.aspects if one.level < require)
+        stderr.print(f"below level {require}: {low}")
+        sys.exit(1)
+
+
+def verify(
+    run: Annotated[str, RUN],
+    level: Annotated[str, typer.Option(help="hashes: look, run nothing; replay: run again and compare")] = "replay",
+    tolerance: Annotated[float, typer.Option(min=0, help="relative deviation of a metric that is equivalent")] = 0.0,
+    absolute: Annotated[float, typer.Option("--absolute-tolerance", min=0, help="the same, absolute")] = 0.0,
+    seeds: Annotated[int, typer.Option(min=0, help="runs with other seeds that decide on a metric that is off")] = 0,
+    ignore: Annotated[
+        list[str] | None, typer.Option("--ignore", help="pattern of metrics or files to leave out, such as '*_seconds'")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="where the input data are now", show_default=False)
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option(min=0.1, help="limit of a replay in s; ten times the recorded duration by default")
+    ] = None,
+    allow_environment_change: Annotated[
+        bool, typer.Option("--allow-environment-change", help="replay here although packages differ")
+    ] = False,
+    junit: Annotated[Path | None, typer.Option("--junit", help="write JUnit XML", show_default=False)] = None,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Run a recorded run again, from its commit, data, packages and seed, and compare what comes out.
+
+    Exit code 0: identical, equivalent or consistent; 1: diverged; 2: unverifiable.
+    """
+    settings = enter()
+    from cascada.jobs.locate import keep_verification, locate
+    from cascada.jobs.verify import Request
+    from cascada.jobs.verify import verify as verify_run
+    from cascada.repro.compare import Tolerance
+    from cascada.repro.junit import write_junit
+
+    _check(level, seeds)
+    request = Request(
+        level="hashes" if level == "hashes" else "replay", tolerance=Tolerance(relative=tolerance, absolute=absolute),
+        seeds=seeds, ignore=tuple(ignore or ()), data=data.resolve() if data else None, timeout_s=timeout,
+        allow_environment_change=allow_environment_change,
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="cascada-record-") as scratch:
+        found = locate(run, settings, Path(scratch))
+        if level == "replay" and found.record.manifest.kind == "experiment":
+            _start_prefect(settings)
+        verification = verify_run(
+            found.record, request, settings, registered_sha256=found.registered_sha256, report=_report
+        )
+        keep_verification(found, verification)
+    if junit:
+        write_junit(verification, junit)
+    if as_json:
+        stdout.print_json(verification.model_dump_json())
+    else:
+        show_verification(verification)
+    sys.exit(verification.verdict.exit_code)
+
+
+def _check(level: str, seeds: int) -> None:
+    from cascada.repro.compare import MIN_SEEDS
+
+    if level not in {"hashes", "replay"}:
+        raise ConfigError("--level is hashes or replay", got=level)
+    if 0 < seeds < MIN_SEEDS:
+        raise ConfigError(f"--seeds needs at least {MIN_SEEDS} runs for a spread", got=str(seeds))
+
+
+def _start_prefect(settings: Settings) -> None:
+    from cascada.cli.train import ensure_prefect
+
+    ensure_prefect(settings)
+
+
+def _report(what: str) -> None:
+    stderr.print(what, markup=False)
+
+
+def diff(
+    one: Annotated[str, RUN],
+    other: Annotated[str, RUN],
+    as_json: Annotated[bool, JSON] = False,
+    html: Annotated[Path | None, typer.Option("--html", help="write a page", show_default=False)] = None,
+) -> None:
+    """Tell what differs between two runs: code, parameters, data, environment, hardware and results."""
+    settings = enter()
+    from cascada.jobs.locate import locate
+    from cascada.repro.diff import diff_runs
+    from cascada.repro.diff_page import write_page
+
+    with tempfile.TemporaryDirectory(prefix="cascada-diff-") as scratch:
+        records = [locate(run, settings, Path(scratch) / side).record for run, side in ((one, "one"), (other, "other"))]
+        found = diff_runs(
+            records[0].manifest, records[1].manifest, repository=settings.root, kept=(records[0].code, records[1].code)
+        )
+    if html:
+        write_page(found, html)
+    if as_json:
+        stdout.print_json(found.model_dump_json())
+    else:
+        show_diff(found)
