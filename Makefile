@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check up down lock bench-data bench-science bench-training
+.PHONY: help setup demo test check up down lock bench-data bench-science bench-training bench-repro
 
 BIN := .venv/bin
 
@@ -44,3 +44,7 @@ bench-science: setup  ## Measure autoencoders and baselines on the open data set
 
 bench-training: setup  ## Measure Lightning against a bare loop, bf16 and compiling
 	@infra/bench.sh training
+
+bench-repro: setup  ## Measure what recording costs, and the verdicts on planted changes
+	@infra/bench.sh recording
+	@infra/bench.sh verify
