@@ -32,7 +32,7 @@ class Released(BaseModel):
     Attributes
     ----------
     rival
-        Run of the champion that it was compared with.
+        Version of the champion that it was compared with.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -40,7 +40,7 @@ class Released(BaseModel):
     identity: ModelIdentity
     verdict: Verdict
     champion: bool
-    rival: str | None = None
+    rival: int | None = None
     bento: Path | None = None
 
     @property
@@ -67,12 +67,12 @@ def register_and_promote(
         },
     )
     with tempfile.TemporaryDirectory(prefix="cascada-release-") as scratch:
-        bundle = _fetch(trained.run_id, Path(scratch) / "challenger")
+        bundle = _fetch(trained.run_id, trained.bundle_sha256, Path(scratch) / "challenger")
         rival = None if champion is None or champion.version == version.version else champion
         gain = (
             None
             if rival is None
-            else _gain(bundle, _fetch(rival.run_id, Path(scratch) / "champion"), ingested, experiment.seed)
+            else _gain(bundle, _fetch_version(rival, Path(scratch) / "champion"), ingested, experiment.seed)
         )
     verdict = judge(
         evaluated.evaluation, experiment.gate, features=_telling(bundle.spec), data_valid=ingested.snapshot.valid,
@@ -81,7 +81,7 @@ def register_and_promote(
     promoted = promotion.promote(version, verdict)
     return Released(
         identity=_identify(promoted, bundle), verdict=verdict, champion=verdict.passed,
-        rival=None if rival is None else rival.run_id,
+        rival=None if rival is None else rival.version,
     )  # fmt: skip
 
 
@@ -90,8 +90,19 @@ def _telling(spec: BundleSpec) -> tuple[str, ...]:
     return spec.features if spec.stations is None else (*spec.features, "signal_vem")
 
 
-def _fetch(run_id: str, folder: Path) -> Bundle:
-    return Bundle(runs.fetch_files(run_id, "bundle", folder))
+def _fetch(run_id: str, sha256: str, folder: Path) -> Bundle:
+    """Fetch the bundle of a run and check that it is the one with this hash."""
+    bundle = Bundle(runs.fetch_files(run_id, "bundle", folder))
+    if bundle.sha256 != sha256:
+        raise ArtifactError(
+            "the bundle of a run is not the one that was judged", where=f"run {run_id}", expected=f"sha256 {sha256}",
+            got=bundle.sha256, hint="train again with --refresh; what was altered is never served",
+        )  # fmt: skip
+    return bundle
+
+
+def _fetch_version(version: models.ModelVersion, folder: Path) -> Bundle:
+    return _fetch(version.run_id, version.tags["bundle_sha256"], folder)
 
 
 def _gain(challenger: Bundle, champion: Bundle, ingested: Ingested, seed: int) -> Metric:
@@ -114,11 +125,12 @@ def report_run(
     """Write the report of a run into it, and return its Markdown."""
     with tempfile.TemporaryDirectory(prefix="cascada-report-") as scratch:
         folder = Path(scratch)
-        bundle = _fetch(trained.run_id, folder / "challenger")
+        bundle = _fetch(trained.run_id, trained.bundle_sha256, folder / "challenger")
         predictions, truth = predict_test(bundle, ingested)
         champion = None
         if released.rival is not None:
-            champion = _evaluate_rival(_fetch(released.rival, folder / "champion"), ingested, experiment.seed)
+            rival = models.get_version(experiment.name, released.rival)
+            champion = _evaluate_rival(_fetch_version(rival, folder / "champion"), ingested, experiment.seed)
         report = Report(
             experiment, bundle.spec.lineage.model_dump(mode="json", exclude={"experiment"}), ingested.split.rows,
             evaluated.evaluation, predictions, truth, verdict=released.verdict, standing=released.standing,
@@ -137,7 +149,7 @@ def _evaluate_rival(champion: Bundle, ingested: Ingested, seed: int) -> Evaluati
 def package_version(version: models.ModelVersion) -> Path:
     """Build the Bento of a registered version and return its folder."""
     with tempfile.TemporaryDirectory(prefix="cascada-package-") as scratch:
-        bundle = _fetch(version.run_id, Path(scratch))
+        bundle = _fetch_version(version, Path(scratch))
         return build_bento(bundle.folder, _identify(version, bundle))
 
 

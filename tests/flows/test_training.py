@@ -161,6 +161,21 @@ def test_a_run_killed_half_way_leaves_nothing_half_written(project: Project) -> 
     assert not list(data.glob(".demo.writing-*"))
 
 
+def test_a_bundle_that_is_not_the_registered_one_is_not_served(trained: tuple[Project, dict[str, Any]]) -> None:
+    project, outcome = trained
+    identity = outcome["released"]["identity"]
+    (spec,) = (project.root / ".cascada" / "mlartifacts").glob(f"**/{identity['run_id']}/artifacts/bundle/bundle.json")
+    registered = spec.read_bytes()
+    spec.write_bytes(registered + b"\n")
+    try:
+        answer = project.cascada("serve", identity["name"])
+    finally:
+        spec.write_bytes(registered)
+    assert answer.returncode == 6
+    assert "not the one that was judged" in answer.stderr
+    assert identity["bundle_sha256"] in answer.stderr
+
+
 def test_native_code_tries_neither(project: Project, tmp_path: Path) -> None:
     """What Python's hooks do not see: the system calls of libraries in other languages."""
     if project.run("sh", "-c", "strace -f true").returncode != 0:

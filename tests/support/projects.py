@@ -24,7 +24,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 DEMO = "flows/experiments/demo.yaml"
 SMALL = (
     *(DEMO, "--set", "source.showers=8000", "--set", "training.epochs=4", "--set", "training.batch_size=64"),
-    *("--set", "gate.min_accuracy=0.6"),
+    *("--set", "gate.min_accuracy=0.6", "--set", "baselines={supervised: [logistic], anomaly: [pca]}"),
+    *("--set", "shifts={hadronic_models: [EPOS-LHC], muon_scales: [], ageing_years: []}"),
 )
 """Arguments of a training that takes seconds and still makes a champion."""
 
