@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check up down lock bench-data bench-science bench-training bench-repro
+.PHONY: help setup demo test test-slow check up down lock bench-data bench-science bench-training bench-repro
 
 BIN := .venv/bin
 
@@ -13,7 +13,10 @@ demo: setup  ## Simulate, validate, train, judge, register, serve and predict
 	@$(BIN)/cascada demo
 
 test: setup  ## Run the tests
-	@$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	@$(BIN)/pytest -m "not slow" --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+test-slow: setup  ## Run the tests that take minutes: guides, verification of a champion, traces over HTTP, compiling
+	@$(BIN)/pytest -m slow
 
 check: setup  ## Lint, types, import contracts and doctests
 	@$(BIN)/ruff check .

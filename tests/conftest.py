@@ -47,6 +47,16 @@ sys.addaudithook(_note)
 """
 
 
+_LONGEST = ("test_readme.py", "test_training.py", "test_composition.py", "test_service.py", "test_deployment.py")
+"""Files that take longest; they start first, so that no process is left alone with one in the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first."""
+    rank = {name: number for number, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
+
+
 def _clean_environment() -> dict[str, str]:
     ours = ("CASCADA_", "PREFECT_", "MLFLOW_", "BENTOML_", "DVC_", "GX_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}

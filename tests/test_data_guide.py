@@ -16,6 +16,8 @@ from projects import REPOSITORY, Project
 
 from cascada.physics.primaries import PRIMARIES
 
+pytestmark = pytest.mark.slow
+
 GUIDE = REPOSITORY / "docs" / "data.md"
 SHOWERS = 600
 

@@ -14,6 +14,8 @@ from projects import SMALL, Project
 from cascada.training.course import Course
 from cascada.training.fit import CHECKPOINT
 
+pytestmark = pytest.mark.slow
+
 EPOCHS = 25
 LONG = (*SMALL, "--set", f"training.epochs={EPOCHS}", *("--set", "model.dropout=0.05", "--set", "training.threads=1"))
 

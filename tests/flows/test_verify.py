@@ -17,6 +17,8 @@ from projects import DEMO, REPOSITORY, Project
 
 from cascada.repro.results import metrics_sha256
 
+pytestmark = pytest.mark.slow
+
 TINY = (
     *(DEMO, "--set", "source.showers=4000", "--set", "training.epochs=2", "--set", "training.batch_size=64"),
     *("--set", "gate.min_accuracy=0.2", "--set", "gate.min_anomaly_auc=0.2", "--set", "seed=11"),

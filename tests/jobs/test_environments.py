@@ -19,6 +19,8 @@ from cascada.repro.compare import Verdict
 from cascada.repro.environment import software
 from cascada.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 NEEDED = (
     *("pydantic", "pydantic-core", "annotated-types", "typing-extensions", "typing-inspection"),
     *("psutil", "wrapt", "numpy"),

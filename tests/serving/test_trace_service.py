@@ -17,6 +17,8 @@ from cascada.registry.bundle import Bundle
 from cascada.training.traces import StationTable, take_stations
 from serving.schemas import Station
 
+pytestmark = pytest.mark.slow
+
 _SETTINGS = (
     "source.showers=500", "source.primaries=[photon, p, Fe]", "reference=[p, Fe]", "training.epochs=2",
     "training.threads=1", "model.channels=[4]", "model.bins=40", "anomaly.components=2", "gate.max_accuracy=1.0",

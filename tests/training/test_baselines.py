@@ -12,7 +12,7 @@ from scipy.stats import multivariate_normal
 
 from cascada.config.baselines import ANOMALY, SUPERVISED, Baselines
 from cascada.errors import ConfigError, InvalidDataError
-from cascada.evaluation.metrics import roc_auc
+from cascada.evaluation.separation import roc_auc
 from cascada.training.baselines import fit_anomaly, fit_supervised
 from cascada.training.dataset import Sample
 from cascada.training.scaling import Scaling, fit_scaling

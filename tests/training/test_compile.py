@@ -12,6 +12,8 @@ from toys import fit_toy, toy_experiment
 
 from cascada.errors import PlatformError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.skipif(shutil.which(os.environ.get("CXX", "g++")) is None, reason="torch.compile needs a C++ compiler")
 def test_a_compiled_step_is_compiled_once_and_leaves_the_network_as_it_was(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from projects import REPOSITORY
 from cascada.config import Baselines, Experiment, load_experiment
 from cascada.data.sources import read_source
 from cascada.data.splits import assign
-from cascada.evaluation.metrics import roc_auc
+from cascada.evaluation.separation import roc_auc
 from cascada.physics.columns import COLUMNS
 from cascada.training.baselines import fit_anomaly, fit_supervised
 from cascada.training.dataset import Sample, take_partition
