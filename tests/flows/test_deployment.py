@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -30,8 +32,8 @@ def worker(project: Project, prefect_api: str) -> Iterator[None]:
         assert child.poll() is None, "the worker ended"
         time.sleep(0.1)
     yield
-    child.terminate()
-    child.wait(timeout=60)
+    os.killpg(child.pid, signal.SIGKILL)  # a worker that is asked to end waits for its runs, and then does not end
+    child.wait()
 
 
 def deploy_and_run(project: Project, parameters: object) -> subprocess.CompletedProcess[str]:

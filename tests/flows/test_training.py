@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -162,18 +163,19 @@ def test_a_run_killed_half_way_leaves_nothing_half_written(project: Project) -> 
 
 
 def test_a_bundle_that_is_not_the_registered_one_is_not_served(trained: tuple[Project, dict[str, Any]]) -> None:
-    project, outcome = trained
-    identity = outcome["released"]["identity"]
-    (spec,) = (project.root / ".cascada" / "mlartifacts").glob(f"**/{identity['run_id']}/artifacts/bundle/bundle.json")
+    project, _ = trained
+    champion = "select version from registered_model_aliases where alias = 'champion'"
+    ((run_id,),) = registry(project, f"select run_id from model_versions where version = ({champion})")
+    spec = artifacts(project, {"run_id": run_id}) / "bundle" / "bundle.json"
     registered = spec.read_bytes()
     spec.write_bytes(registered + b"\n")
     try:
-        answer = project.cascada("serve", identity["name"])
+        answer = project.cascada("serve", "demo")
     finally:
         spec.write_bytes(registered)
     assert answer.returncode == 6
     assert "not the one that was judged" in answer.stderr
-    assert identity["bundle_sha256"] in answer.stderr
+    assert hashlib.sha256(registered).hexdigest() in answer.stderr
 
 
 def test_native_code_tries_neither(project: Project, tmp_path: Path) -> None:
