@@ -13,7 +13,7 @@ demo: setup  ## Simulate, validate, train, judge, register, serve and predict
 	@$(BIN)/cascada demo
 
 test: setup  ## Run the tests
-	@$(BIN)/pytest -m "not slow" --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/pytest -m "not slow" --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 test-slow: setup  ## Run the tests that take minutes: guides, verification of a champion, traces over HTTP, compiling
 	@$(BIN)/pytest -m slow

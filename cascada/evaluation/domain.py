@@ -36,11 +36,6 @@ class Domain(BaseModel):
         together: NDArray[np.bool_] = np.logical_and.reduce(inside)
         return together
 
-    def strays(self, observables: Mapping[str, Floats]) -> dict[str, int]:
-        """Count the showers outside of the range of each observable; those without any are left out."""
-        counts = {name: int((~Domain(ranges={name: r}).contains(observables)).sum()) for name, r in self.ranges.items()}
-        return {name: count for name, count in counts.items() if count}
-
 
 def fit_domain(observables: Mapping[str, Floats]) -> Domain:
     """Measure the ranges of observables.

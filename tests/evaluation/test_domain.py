@@ -23,7 +23,6 @@ def test_inside_is_inside_of_every_range() -> None:
     }
     domain = fit_domain(TRAINED)
     assert domain.contains(asked).tolist() == [True, True, False, False, False, False]
-    assert domain.strays(asked) == {"energy_eev": 2, "zenith_deg": 2}
     assert domain.contains({"energy_eev": np.empty(0), "zenith_deg": np.empty(0)}).shape == (0,)
 
 

@@ -178,6 +178,7 @@ def test_a_bundle_that_is_not_the_registered_one_is_not_served(trained: tuple[Pr
     assert hashlib.sha256(registered).hexdigest() in answer.stderr
 
 
+@pytest.mark.slow
 def test_native_code_tries_neither(project: Project, tmp_path: Path) -> None:
     """What Python's hooks do not see: the system calls of libraries in other languages."""
     if project.run("sh", "-c", "strace -f true").returncode != 0:
