@@ -14,11 +14,13 @@ from cascada.errors import ConfigError
 from cascada.jobs.execute import execute
 
 SCRIPT = """
+import sys
 from cascada import job, log_metrics, on
 for name in ("run_start", "metric", "run_end", "run_failure"):
     @on(name)
     def say(event):
-        print(event.name, event.run_id, dict(event.facts))
+        # One write a line: standard error goes into the same log, between the pieces that print would write.
+        sys.stdout.write(f"{event.name} {event.run_id} {dict(event.facts)}\\n")
 @on("metric")
 def broken(event):
     raise OSError("no network")
