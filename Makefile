@@ -15,7 +15,7 @@ demo: setup  ## Simulate, validate, train, judge, register, serve and predict
 test: setup  ## Run the tests
 	@$(BIN)/pytest -m "not slow" --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
-test-slow: setup  ## Run the tests that take minutes: guides, verification of a champion, traces over HTTP, compiling
+test-slow: setup  ## Run the tests that take minutes: guide of data, verification, resume, traces over HTTP, compiling
 	@$(BIN)/pytest -m slow
 
 check: setup  ## Lint, types, import contracts and doctests

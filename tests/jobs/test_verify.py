@@ -20,6 +20,8 @@ from cascada.repro.record import RunRecord
 from cascada.repro.verification import Verification, read_verifications, store_verification
 from cascada.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 # What happens beside the script decides how it ends: the file `beside` lies outside of the repository.
 SCRIPT = """
 import json, sys, time
