@@ -18,7 +18,7 @@ from cascada.repro.seeds import generator
 from cascada.tracking import runs
 from cascada.training.dataset import observables, take_partition
 from flows.fitting import Trained
-from flows.ingest import Ingested, open_partitions
+from flows.ingest import Ingested, open_partitions, open_truth
 from flows.policies import CACHED, by_content
 from flows.rivals import judge_baselines
 
@@ -32,7 +32,7 @@ def compare_baselines(experiment: Experiment, ingested: Ingested) -> dict[str, E
         take_partition(frame, manifest, name, features=experiment.features, classes=classes)
         for name in ("train", "calibration", "test")
     )
-    truth = take_truth(frame.filter(manifest["partition"] == "test"), classes)
+    truth = take_truth(frame.filter(manifest["partition"] == "test"), classes, open_truth(ingested))
     return judge_baselines(experiment, train, calibration, test, truth, classes=classes)
 
 
@@ -46,10 +46,11 @@ def shift_domain(experiment: Experiment, ingested: Ingested, trained: Trained) -
         return {}
     test = frame.filter(manifest["partition"] == "test")
     tables = shifted_tables(experiment.source, test, experiment.shifts, seed=experiment.seed)
-    spec, judged = bundle.spec, {}
+    spec, told, judged = bundle.spec, open_truth(ingested), {}
     for name, table in tables.items():
+        said, truth = bundle.predict(observables(table, spec.features)), take_truth(table, spec.classes, told)
         judged[name] = evaluate(
-            bundle.predict(observables(table, spec.features)), take_truth(table, spec.classes), classes=spec.classes,
-            reference=spec.reference, rng=generator(experiment.seed, "bootstrap"), in_bins=False,
+            said, truth, classes=spec.classes, reference=spec.reference, rng=generator(experiment.seed, "bootstrap"),
+            in_bins=False,
         )  # fmt: skip
     return judged

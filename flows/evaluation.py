@@ -32,7 +32,7 @@ from cascada.training.dataset import Sample, observables, take_partition
 from cascada.training.traces import read_stations
 from flows.comparison import compare_baselines, shift_domain
 from flows.fitting import Trained
-from flows.ingest import Ingested, open_partitions
+from flows.ingest import Ingested, open_partitions, open_truth
 from flows.policies import CACHED, PACKAGES, RETRIED, by_content
 from flows.records import output_hashes, read_code, write_experiment
 
@@ -67,9 +67,10 @@ def _predict(
     bundle: Bundle, ingested: Ingested, frame: pl.DataFrame, manifest: pl.DataFrame
 ) -> tuple[Predictions, Truth]:
     rows, snapshot, spec = frame.filter(manifest["partition"] == "test"), ingested.snapshot, bundle.spec
-    told = pl.read_parquet(snapshot.path / "truth.parquet") if "truth" in snapshot.tables else None
     stations = read_stations(snapshot, spec.stations, rows, load_settings().root)
-    return bundle.predict(observables(rows, spec.features), stations), take_truth(rows, spec.classes, told)
+    return bundle.predict(observables(rows, spec.features), stations), take_truth(
+        rows, spec.classes, open_truth(ingested)
+    )
 
 
 def _take(bundle: Bundle, frame: pl.DataFrame, manifest: pl.DataFrame, side: Partition) -> Sample:

@@ -90,17 +90,24 @@ def make_split(experiment: Experiment, snapshot: SnapshotRef) -> SplitRef:
     return write_split(manifest, settings.home / "splits")
 
 
+def open_truth(ingested: Ingested) -> pl.DataFrame | None:
+    """Read what the simulation alone knows of the showers; None where the snapshot has no such table."""
+    if "truth" not in ingested.snapshot.tables:
+        return None
+    return scan_table(ingested.snapshot, "truth", load_settings().root).collect()
+
+
 def open_partitions(ingested: Ingested) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Read showers and split, row by row the same; showers of an anomalous kind stand in the test partition alone.
 
     What is to be found must not be learnt as normal, nor calibrate what normal is.
     """
-    root = load_settings().root
-    showers, manifest = read_showers(ingested.snapshot, root), read_split(ingested.split)
-    if "truth" not in ingested.snapshot.tables:
+    showers, manifest = read_showers(ingested.snapshot, load_settings().root), read_split(ingested.split)
+    truth = open_truth(ingested)
+    if truth is None:
         return showers, manifest
-    truth = scan_table(ingested.snapshot, "truth", root).select("shower_id", "anomaly").collect()
-    kinds = showers.select("shower_id").join(truth, on="shower_id", how="left", maintain_order="left")["anomaly"]
+    told = truth.select("shower_id", "anomaly")
+    kinds = showers.select("shower_id").join(told, on="shower_id", how="left", maintain_order="left")["anomaly"]
     kept = (kinds.fill_null(NONE) == NONE) | (manifest["partition"] == "test")
     return showers.filter(kept), manifest.filter(kept)
 

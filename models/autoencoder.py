@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -37,7 +38,7 @@ class Pass(NamedTuple):
         return (self.residuals**2).mean(dim=1)
 
 
-class Autoencoder(nn.Module):
+class Autoencoder(nn.Module, ABC):
     """A network from standardised features, shape (n, features), to a `Pass`.
 
     A subclass defines ``forward``; the part named ``head`` alone leads from the latent space to the logits.
@@ -50,9 +51,9 @@ class Autoencoder(nn.Module):
 
     settles = 0.0
 
+    @abstractmethod
     def forward(self, *inputs: Tensor) -> Pass:
         """Encode, reconstruct and classify."""
-        raise NotImplementedError
 
     def losses(self, inputs: Sequence[Tensor], label: Tensor, normal: Tensor) -> dict[str, Tensor]:
         """Compute the parts of the loss of a batch, each a scalar.

@@ -22,7 +22,8 @@ from cascada.jobs.supervise import Ending, supervise
 from cascada.repro.code import capture_code, work_tree
 from cascada.repro.environment import CodeState, hardware, run_git, software
 from cascada.repro.fingerprint import file_sha256, json_sha256
-from cascada.repro.manifest import Manifest, write_text
+from cascada.repro.manifest import Manifest
+from cascada.repro.packages import write_lock
 from cascada.repro.record import RunRecord, summarise_metrics, supervisor
 from cascada.repro.secrecy import find_secrets, hide, hide_arguments, hide_in
 from cascada.repro.seeds import library_seeds
@@ -194,9 +195,7 @@ def begin(launch: Launch, record: RunRecord) -> Before:
     code = capture_code(launch.root, record.code, secrets=launch.secrets, aside=aside)
     _require_visible(launch, code)
     installed = software()
-    lock = "".join(f"{name}=={version}\n" for name, version in installed.packages.items())
-    write_text(record.folder / "lock.txt", lock)
-    installed = installed.model_copy(update={"lock_sha256": file_sha256(record.folder / "lock.txt")})
+    installed = write_lock(installed, record.folder / "lock.txt")
     flags = flags_in_force(launch.seeds, launch.variables)
     manifest = Manifest(
         run_id=record.run_id,

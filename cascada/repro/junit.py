@@ -51,20 +51,19 @@ def _cases(verification: Verification) -> Iterator[Element]:
 
 
 def _metric(metric: MetricChange, *, allowed: bool) -> Element:
-    case = Element("testcase", classname="metric", name=metric.name)
     said = f"recorded {metric.original!r}, replayed {metric.replay!r}"
-    if metric.within or allowed:
-        SubElement(case, "system-out").text = said
-    else:
-        SubElement(case, "failure", message=said, type="metric")
-    return case
+    return _compared("metric", metric.name, said, passed=metric.within or allowed)
 
 
 def _file(file: FileChange, *, allowed: bool) -> Element:
-    case = Element("testcase", classname="output", name=file.path)
     said = f"recorded {file.original or 'nothing'}, replayed {file.replay or 'nothing'}"
-    if file.equal or allowed:
+    return _compared("output", file.path, said, passed=file.equal or allowed)
+
+
+def _compared(what: str, name: str, said: str, *, passed: bool) -> Element:
+    case = Element("testcase", classname=what, name=name)
+    if passed:
         SubElement(case, "system-out").text = said
     else:
-        SubElement(case, "failure", message=said, type="output")
+        SubElement(case, "failure", message=said, type=what)
     return case

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cascada.repro.environment import Record, Software
 from cascada.repro.fingerprint import file_sha256
+from cascada.repro.manifest import write_text
 
 
 class PackageChange(Record):
@@ -52,5 +53,5 @@ def tell_changes(changes: tuple[PackageChange, ...], *, most: int = 8) -> str:
 def write_lock(software: Software, path: Path) -> Software:
     """Write ``name==version`` of every installed distribution; returns the software with the hash of that file."""
     lines = (f"{name}=={version}\n" for name, version in sorted(software.packages.items()))
-    path.write_text("".join(lines), encoding="utf-8")
+    write_text(path, "".join(lines))
     return software.model_copy(update={"lock_sha256": file_sha256(path)})
