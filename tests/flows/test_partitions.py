@@ -8,10 +8,11 @@ import polars as pl
 import pytest
 from projects import REPOSITORY
 
-from cascada.config import Dataset, Split
+from cascada.config import Dataset, Experiment, Split
 from cascada.data.ingest import Intake, take_snapshot
 from cascada.data.splits import assign, write_split
 from cascada.data.versions import read_showers, scan_table
+from flows.comparison import compare_baselines
 from flows.ingest import Ingested, open_partitions
 
 SOURCE = {
@@ -53,6 +54,20 @@ def test_no_other_shower_is_lost(ingested: Ingested, monkeypatch: pytest.MonkeyP
     truth = scan_table(ingested.snapshot, "truth", root).filter(pl.col("anomaly") == "none").collect()
     ordinary = set(truth["shower_id"]) & set(read_showers(ingested.snapshot, root)["shower_id"])
     assert ordinary <= set(open_partitions(ingested)[0]["shower_id"])
+
+
+def test_rivals_are_told_of_unusual_showers_as_the_model_is(
+    ingested: Ingested, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CASCADA_ROOT", str(ingested.snapshot.path.parent))
+    experiment = Experiment.model_validate({
+        "name": "events", "seed": 1, "source": SOURCE, "features": ["lg_s38", "lg_peak_width"], "reference": ["p"],
+        "model": {"kind": "deep"}, "baselines": {"supervised": ["logistic"], "anomaly": ["pca"]},
+        "gate": {"min_accuracy": 0, "min_anomaly_auc": 0},
+    })  # fmt: skip
+    for evaluation in compare_baselines.fn(experiment, ingested).values():
+        names = {metric.name for metric in evaluation.metrics}
+        assert {"anomaly_clock_shift_auc", "anomaly_deep_exotic_auc"} <= names, sorted(names)
 
 
 def test_without_a_truth_every_shower_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
