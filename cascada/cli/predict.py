@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import httpx
 import typer
@@ -14,9 +14,6 @@ from cascada.cli.context import enter
 from cascada.cli.render import show_prediction, stderr, stdout
 from cascada.errors import ConfigError, PlatformError, SourceError
 from cascada.settings import Settings
-
-if TYPE_CHECKING:
-    import polars as pl
 
 _SHOWN = 10
 _REQUEST_EVENTS = 10_000
@@ -59,7 +56,7 @@ def predict(
 ) -> None:
     """Ask the running service about the events of a file.
 
-    A table is judged by the suite prediction_showers first: nothing is sent of a batch that does not meet it.
+    Of a table the observables are sent, and nothing of a batch that does not meet the suite prediction_showers.
     """
     settings = enter()
     if out is not None and out.suffix != ".parquet":
@@ -91,6 +88,7 @@ def _read_table(path: Path, settings: Settings) -> list[dict[str, Any]]:
     import polars as pl
 
     from cascada.data.validation import enforce, load_suite, validate
+    from cascada.physics.columns import OBSERVABLES
 
     if path.suffix not in {".parquet", ".csv"}:
         raise ConfigError("this kind of file holds no events", where=str(path), expected="*.json, *.parquet or *.csv")
@@ -98,22 +96,16 @@ def _read_table(path: Path, settings: Settings) -> list[dict[str, Any]]:
         frame = pl.read_csv(path) if path.suffix == ".csv" else pl.read_parquet(path)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise SourceError("the events cannot be read", where=str(path), got=str(error)) from error
-    suite = load_suite(settings.root / "expectations", _SUITE)
-    wanted = tuple(dict.fromkeys(rule.column for rule in suite.rows))
-    _require(frame, {rule.column for rule in suite.rows if not rule.when_present}, path)
-    table = frame.select(name for name in wanted if name in frame.columns)
-    enforce(validate(table.lazy(), suite, {"": str(path)}))
+    known = [name for name in frame.columns if name in OBSERVABLES]
+    if not known:
+        raise SourceError(
+            "the table has no column that a model knows", where=str(path), expected="names such as energy_eev or n_mu",
+            got=", ".join(frame.columns[:20]), hint="rename the columns: the service's page lists them with units",
+        )  # fmt: skip
+    table = frame.select(known).with_columns(pl.selectors.float().fill_nan(None))
+    enforce(validate(table.lazy(), load_suite(settings.root / "expectations", _SUITE), {"": str(path)}))
     rows: list[dict[str, Any]] = table.to_dicts()
     return rows
-
-
-def _require(frame: pl.DataFrame, columns: set[str], path: Path) -> None:
-    lacking = sorted(columns - set(frame.columns))
-    if lacking:
-        raise SourceError(
-            f"the table lacks the column{'s' * (len(lacking) > 1)} {', '.join(lacking)}", where=str(path),
-            expected=", ".join(sorted(columns)), got=", ".join(frame.columns[:20]), hint="rename the columns",
-        )  # fmt: skip
 
 
 def _ask_all(settings: Settings, events: list[dict[str, Any]]) -> dict[str, Any]:

@@ -142,7 +142,8 @@ def test_a_batch_is_predicted_into_a_table(served: tuple[Project, dict[str, Any]
     [
         ({"zenith_deg": 1.2e3}, 3, "zenith_deg"),
         ({"energy_eev": None}, 3, "energy_eev"),
-        ({"n_mu": "drop"}, 4, "lacks the column n_mu"),
+        ({"n_mu": "drop"}, 4, "this model needs 'n_mu'"),
+        ({"energy_eev": float("nan")}, 3, "energy_eev"),
     ],
 )
 def test_a_batch_that_does_not_meet_its_suite_is_not_sent(
@@ -156,6 +157,15 @@ def test_a_batch_that_does_not_meet_its_suite_is_not_sent(
     assert refused.returncode == code, refused.stderr
     assert told in refused.stderr
     assert not (project.root / "none.parquet").exists()
+
+
+def test_a_table_of_something_else_is_refused_with_the_names_to_use(served: tuple[Project, dict[str, Any]]) -> None:
+    project, _ = served
+    pl.DataFrame({"E": [1.0], "theta": [0.2]}).write_parquet(project.root / "other.parquet")
+    refused = project.cascada("predict", "other.parquet")
+    assert refused.returncode == 4
+    assert "energy_eev" in refused.stderr
+    assert "E, theta" in refused.stderr
 
 
 def test_what_serves_needs_neither_torch_nor_mlflow_nor_prefect(served: tuple[Project, dict[str, Any]]) -> None:
