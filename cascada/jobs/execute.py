@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import shutil
@@ -289,8 +288,6 @@ def _require_script(launch: Launch) -> None:
             f"there is no script {str(launch.script)!r}", where=str(launch.cwd),
             hint=nearest(str(launch.script), beside) if beside else "",
         )  # fmt: skip
-    if launch.is_notebook and importlib.util.find_spec("nbclient") is None:
-        raise ConfigError("notebooks need nbclient and ipykernel", hint="install both in this environment")
 
 
 def _require_visible(launch: Launch, code: CodeState) -> None:

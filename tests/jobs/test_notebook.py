@@ -7,15 +7,11 @@ import random
 from pathlib import Path
 from typing import Any
 
-import pytest
 from repositories import repository
 
 from cascada.jobs.execute import execute
 from cascada.repro.record import RunRecord
 from cascada.repro.seeds import library_seeds
-
-pytest.importorskip("nbclient", reason="nbclient and ipykernel are not in this environment")
-pytest.importorskip("ipykernel", reason="nbclient and ipykernel are not in this environment")
 
 
 def notebook(*cells: str) -> str:
