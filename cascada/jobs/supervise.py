@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import selectors
 import signal
 import subprocess
 import sys
@@ -67,7 +68,7 @@ def supervise(
             command, cwd=cwd, env=dict(environment), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
-        pumps = _start_pumps(process, sink, secrets, terminal=terminal)
+        pump = _start_pump(process, sink, secrets, terminal=terminal)
         try:
             ending = _ended(process.wait(timeout_s))
         except subprocess.TimeoutExpired:
@@ -77,7 +78,7 @@ def supervise(
             number = stop.number if isinstance(stop, _StoppedError) else signal.SIGINT
             ending = Ending("killed", 128 + number, f"stopped by {signal.Signals(number).name}")
             _stop_group(process, number)
-        return _await_rest(process, pumps, ending)
+        return _await_rest(process, pump, ending)
 
 
 def _ended(code: int) -> Ending:
@@ -88,22 +89,51 @@ def _ended(code: int) -> Ending:
     return Ending("killed", 128 - code, f"killed by {signal.Signals(-code).name}")
 
 
-def _start_pumps(
+def _start_pump(
     process: subprocess.Popen[bytes], sink: IO[bytes], secrets: Sequence[str], *, terminal: bool
-) -> list[threading.Thread]:
-    pumps = []
-    for source, own in ((process.stdout, sys.stdout), (process.stderr, sys.stderr)):
-        shown = getattr(own, "buffer", None) if terminal else None
-        pump = threading.Thread(target=_pump, args=(source, sink, shown, Hider(secrets)), daemon=True)
-        pump.start()
-        pumps.append(pump)
-    return pumps
+) -> threading.Thread:
+    pump = threading.Thread(target=_pump, args=(process, sink, secrets), kwargs={"terminal": terminal}, daemon=True)
+    pump.start()
+    return pump
 
 
-def _pump(source: IO[bytes], sink: IO[bytes], shown: BinaryIO | None, hider: Hider) -> None:
-    while piece := os.read(source.fileno(), 2**16):
-        shown = _emit(hider.feed(piece), sink, shown)
-    _emit(hider.close(), sink, shown)
+def _pump(process: subprocess.Popen[bytes], sink: IO[bytes], secrets: Sequence[str], *, terminal: bool) -> None:
+    """Copy both outputs as they come.
+
+    Standard output is read first each time, so that what a script printed before its traceback stands before it.
+    """
+    outputs = ((process.stdout, sys.stdout), (process.stderr, sys.stderr))
+    streams = [
+        _Stream(source, getattr(own, "buffer", None) if terminal else None, Hider(secrets))
+        for source, own in outputs
+        if source is not None
+    ]
+    with selectors.DefaultSelector() as ready:
+        for stream in streams:
+            os.set_blocking(stream.source.fileno(), False)
+            ready.register(stream.source, selectors.EVENT_READ)
+        while ready.get_map():
+            ready.select()
+            for stream in [s for s in streams if s.source in ready.get_map()]:
+                if not stream.copy(sink):
+                    ready.unregister(stream.source)
+
+
+@dataclass
+class _Stream:
+    source: IO[bytes]
+    shown: BinaryIO | None
+    hider: Hider
+
+    def copy(self, sink: IO[bytes]) -> bool:
+        """Copy what is there, at most what a pipe holds; False at the end."""
+        try:
+            piece = os.read(self.source.fileno(), 2**16)
+        except BlockingIOError:
+            return True
+        text = self.hider.feed(piece) if piece else self.hider.close()
+        self.shown = _emit(text, sink, self.shown)
+        return bool(piece)
 
 
 def _emit(text: bytes, sink: IO[bytes], shown: BinaryIO | None) -> BinaryIO | None:
@@ -160,7 +190,7 @@ def _is_group_alive(group: int) -> bool:
     return False
 
 
-def _await_rest(process: subprocess.Popen[bytes], pumps: Sequence[threading.Thread], ending: Ending) -> Ending:
+def _await_rest(process: subprocess.Popen[bytes], pump: threading.Thread, ending: Ending) -> Ending:
     """Let processes that were left behind end by themselves for a while, then end them."""
     deadline = time.monotonic() + _GRACE_S
     while (alive := _is_group_alive(process.pid)) and time.monotonic() < deadline:
@@ -168,6 +198,5 @@ def _await_rest(process: subprocess.Popen[bytes], pumps: Sequence[threading.Thre
     if alive:
         _signal_group(process, signal.SIGKILL)
         ending = Ending(ending.status, ending.exit_code, ending.error or "stopped what the script had left behind")
-    for pump in pumps:
-        pump.join(max(0.5, deadline - time.monotonic()))
+    pump.join(max(0.5, deadline - time.monotonic()))
     return ending
