@@ -21,5 +21,7 @@ print(*project["optional-dependencies"]["serving"], sep="\n")'
 compile --group pyproject.toml:setup --output-file requirements/uv.txt
 compile pyproject.toml --group dev --output-file requirements/dev.txt
 serving_needs | compile - --constraint requirements/dev.txt --output-file requirements/serving.txt
-# The S3 server of the tests has an environment of its own (tests/support/swift.py).
+# What the tests need and cascada must not has environments of its own (tests/support/environments.py).
 echo "swift>=2.38" | compile - --output-file requirements/swift.txt
+printf '%s\n' fastai keras tensorflow-cpu \
+    | compile - --constraint requirements/dev.txt --output-file requirements/frameworks.txt
