@@ -23,5 +23,6 @@ compile pyproject.toml --group dev --output-file requirements/dev.txt
 serving_needs | compile - --constraint requirements/dev.txt --output-file requirements/serving.txt
 # What the tests need and cascada must not has environments of its own (tests/support/environments.py).
 echo "swift>=2.38" | compile - --output-file requirements/swift.txt
-printf '%s\n' fastai keras tensorflow-cpu \
+torch=$(sed -n 's/^ *"\(torch==[^"]*\)".*/\1/p' pyproject.toml)
+printf '%s\n' fastai keras tensorflow-cpu "$torch" \
     | compile - --constraint requirements/dev.txt --output-file requirements/frameworks.txt
