@@ -8,12 +8,18 @@ if TYPE_CHECKING:
     from cascada.jobs.active import log_metrics
     from cascada.jobs.events import on
     from cascada.jobs.job import job
+    from cascada.jobs.trials import trial
 
-__all__ = ["job", "log_metrics", "on"]
+__all__ = ["job", "log_metrics", "on", "trial"]
 __version__ = "0.1.0"
 
 
-_PLACES = {"job": "cascada.jobs.job", "log_metrics": "cascada.jobs.active", "on": "cascada.jobs.events"}
+_PLACES = {
+    "job": "cascada.jobs.job",
+    "log_metrics": "cascada.jobs.active",
+    "on": "cascada.jobs.events",
+    "trial": "cascada.jobs.trials",
+}
 
 
 def __getattr__(name: str) -> Any:

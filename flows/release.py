@@ -16,6 +16,8 @@ from cascada.evaluation.metrics import Evaluation, Metric, accuracy_difference
 from cascada.evaluation.report import MARKDOWN, Report, write_report
 from cascada.registry import promotion
 from cascada.registry.bundle import Bundle, BundleSpec
+from cascada.repro.manifest import Manifest
+from cascada.repro.score import Score, score_run
 from cascada.repro.seeds import generator
 from cascada.tracking import models, runs
 from flows.evaluation import Evaluated, evaluate_test, predict_test
@@ -74,15 +76,21 @@ def register_and_promote(
             if rival is None
             else _gain(bundle, _fetch_version(rival, Path(scratch) / "champion"), ingested, experiment.seed)
         )
+        score = _score(trained.run_id, Path(scratch) / "record")
     verdict = judge(
         evaluated.evaluation, experiment.gate, features=_telling(bundle.spec), data_valid=ingested.snapshot.valid,
-        gain=gain,
+        score=score, gain=gain,
     )  # fmt: skip
     promoted = promotion.promote(version, verdict)
     return Released(
         identity=_identify(promoted, bundle), verdict=verdict, champion=verdict.passed,
         rival=None if rival is None else rival.version,
     )  # fmt: skip
+
+
+def _score(run_id: str, folder: Path) -> Score:
+    path = runs.fetch_files(run_id, "manifest.json", folder)
+    return score_run(Manifest.model_validate_json(path.read_bytes()))
 
 
 def _telling(spec: BundleSpec) -> tuple[str, ...]:
@@ -134,7 +142,8 @@ def report_run(
         report = Report(
             experiment, bundle.spec.lineage.model_dump(mode="json", exclude={"experiment"}), ingested.split.rows,
             evaluated.evaluation, predictions, truth, verdict=released.verdict, standing=released.standing,
-            champion=champion, baselines=evaluated.baselines, shifts=tuple(evaluated.shifts.items()),
+            score=_score(trained.run_id, folder / "record"), champion=champion, baselines=evaluated.baselines,
+            shifts=tuple(evaluated.shifts.items()),
         )  # fmt: skip
         write_report(report, folder / "report")
         runs.log_files(trained.run_id, folder / "report", "report")

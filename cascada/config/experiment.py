@@ -51,6 +51,9 @@ class Gate(Section):
     ceiling_tolerance: float = Field(
         0.35, ge=0, le=1, description="how much further apart than linear discriminants a model may tell two primaries"
     )
+    min_reproducibility: int = Field(
+        2, ge=0, le=3, description="level that every aspect of the run's manifest must reach, as `cascada score` says"
+    )
     non_inferiority_margin: Probability = Field(
         0.005, description="how much worse than the champion the lower bound of the accuracy difference may be"
     )

@@ -10,6 +10,7 @@ from cascada.evaluation.controls import CHANCE, CONTROL
 from cascada.evaluation.metrics import Evaluation, Metric
 from cascada.physics.columns import COLUMNS
 from cascada.physics.observables import required_columns
+from cascada.repro.score import Score
 
 
 class Check(BaseModel):
@@ -46,8 +47,9 @@ class Verdict(BaseModel):
 
 
 def judge(
-    evaluation: Evaluation, gate: Gate, *, features: tuple[str, ...], data_valid: bool, gain: Metric | None
-) -> Verdict:
+    evaluation: Evaluation, gate: Gate, *, features: tuple[str, ...], data_valid: bool, score: Score,
+    gain: Metric | None,
+) -> Verdict:  # fmt: skip
     """Judge a model.
 
     Parameters
@@ -56,6 +58,8 @@ def judge(
         Features of the model: they say which physics ceilings hold.
     data_valid
         Whether the snapshot passed its suites.
+    score
+        How well the run is documented.
     gain
         Accuracy minus the champion's on the same showers; None when there is no champion.
 
@@ -76,6 +80,7 @@ def judge(
         _at_most("calibration", evaluation.find("ece"), gate.max_calibration_error),
         _ceiling(evaluation, gate, features),
         _control(evaluation),
+        _documented(score, gate.min_reproducibility),
     ]  # fmt: skip
     if gain is not None:
         checks.append(_at_least("gain over the champion", gain, -gate.non_inferiority_margin))
@@ -141,4 +146,14 @@ def _control(evaluation: Evaluation) -> Check:
         passed=learnt is not None and chance is not None and learnt.low <= chance.high,
         required="no better than chance",
         measured=measured,
+    )
+
+
+def _documented(score: Score, level: int) -> Check:
+    below = [f"{one.aspect} {one.level} ({one.reason})" for one in score.aspects if one.level < level]
+    return Check(
+        name="reproducibility",
+        passed=not below,
+        required=f"every aspect at level {level} of 3",
+        measured="; ".join(below) or f"lowest level {score.lowest}, {score.total} of 24 in all",
     )

@@ -21,11 +21,13 @@ from cascada.evaluation.tables import (
     mass_table,
     metric_table,
     pair_table,
+    score_table,
     shift_table,
     signal_table,
     slice_table,
 )
 from cascada.evaluation.truth import Truth
+from cascada.repro.score import Score
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -60,6 +62,8 @@ class Report:
         Of the test partition.
     verdict, standing
         Outcome of the gate, and what became of the model in words; None and empty while that is not known.
+    score
+        How well the run is documented; None while it has no manifest.
     baselines
         Evaluations of other models on the same showers, by name.
     champion
@@ -76,6 +80,7 @@ class Report:
     truth: Truth
     verdict: Verdict | None = None
     standing: str = ""
+    score: Score | None = None
     baselines: Mapping[str, Evaluation] = field(default_factory=dict)
     champion: Evaluation | None = None
     shifts: Sequence[tuple[str, Evaluation]] = ()
@@ -139,4 +144,6 @@ def _tables(report: Report) -> dict[str, Table]:
     }
     if report.shifts:
         tables["shifts"] = shift_table(evaluation, report.shifts)
+    if report.score is not None:
+        tables["score"] = score_table(report.score)
     return {name: table for name, table in tables.items() if table.rows}

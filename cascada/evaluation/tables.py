@@ -10,6 +10,7 @@ from cascada.evaluation.composition import SHOWERS, mixtures_for
 from cascada.evaluation.metrics import ALL, FEWEST, Evaluation, Metric
 from cascada.evaluation.separation import CONTAMINATIONS, pairs_of
 from cascada.evaluation.slices import LG_ENERGY, ZENITH, bounds_of
+from cascada.repro.score import Score
 
 _NONE = "–"
 
@@ -214,3 +215,10 @@ def metric_table(evaluation: Evaluation) -> Table:
     rows: list[tuple[str, ...]] = [(m.name, m.region, str(m), f"{m.n:,}", m.interval) for m in evaluation.metrics]
     rows += [(name, ALL, f"not measurable: {why}", _NONE, _NONE) for name, why in evaluation.unmeasured.items()]
     return Table("Every metric", ("metric", "showers", "value", "n", "interval"), tuple(rows))
+
+
+def score_table(score: Score) -> Table:
+    """Show how well each aspect of the run is documented, and what would raise it."""
+    rows = tuple((one.aspect, f"{one.level} {one.meaning}", one.reason, one.next_step) for one in score.aspects)
+    note = f"{score.total} of 24; 3 needs a replay that passed."
+    return Table("Reproducibility", ("aspect", "level", "why", "next step"), rows, note)

@@ -12,7 +12,7 @@ from cascada.errors import ConfigError, nearest
 
 logger = logging.getLogger(__name__)
 
-EVENTS = ("run_start", "metric", "run_end", "run_failure")
+EVENTS = ("run_start", "trial_start", "metric", "trial_end", "run_end", "run_failure")
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,11 @@ class Event:
     Attributes
     ----------
     name
-        ``run_start`` (a job starts), ``metric`` (numbers were logged), ``run_end``, or ``run_failure`` (before it).
+        ``run_start`` (a job starts), ``metric`` (numbers were logged), ``run_end``, or ``run_failure`` (before it);
+        ``trial_start`` and ``trial_end`` of a search.
     facts
-        ``parameters`` of a start, ``metrics`` and ``step`` of a metric, ``error`` of an end or failure.
+        ``parameters`` of a start, ``metrics`` and ``step`` of a metric, ``error`` of an end or failure; of a trial its
+        ``number``, too, and at its end its ``metrics``.
     """
 
     name: str

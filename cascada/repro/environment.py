@@ -25,6 +25,8 @@ _RELEVANT = (
     *("SLURM_JOB", "SLURM_CPUS", "SLURM_NTASKS"),
 )
 
+_PODMAN = Path("/run/.containerenv")
+
 
 class Record(BaseModel):
     """A recorded fact: immutable and closed."""
@@ -73,6 +75,9 @@ class Software(Record):
         Environment variables that change what libraries compute.
     container
         The engine whose container the run was in: docker or podman; empty outside of one.
+    image
+        Digest or name of the container's image: what ``CASCADA_IMAGE`` says, else what podman left in the container.
+        Docker tells nothing from inside.
     """
 
     python: str
@@ -82,6 +87,7 @@ class Software(Record):
     lock_sha256: str = ""
     environment: dict[str, str] = {}
     container: str = ""
+    image: str = ""
 
 
 class Hardware(Record):
@@ -184,6 +190,7 @@ def software() -> Software:
         packages=packages,
         environment=_relevant_environment(),
         container=_container(),
+        image=os.environ.get("CASCADA_IMAGE", "") or _image(_PODMAN),
     )
 
 
@@ -201,8 +208,15 @@ def _relevant_environment() -> dict[str, str]:
 
 def _container() -> str:
     """Name the engine by the file that it leaves in each container."""
-    marks = {"docker": Path("/.dockerenv"), "podman": Path("/run/.containerenv")}
+    marks = {"docker": Path("/.dockerenv"), "podman": _PODMAN}
     return next((engine for engine, mark in marks.items() if mark.exists()), "")
+
+
+def _image(mark: Path) -> str:
+    """Read the image's id, or else its name, from podman's file of lines ``key="value"``."""
+    lines = mark.read_text(encoding="utf-8").splitlines() if mark.exists() else []
+    found = {key: value.strip('"') for key, _, value in (line.partition("=") for line in lines)}
+    return found.get("imageid") or found.get("image", "")
 
 
 def hardware() -> Hardware:

@@ -9,6 +9,7 @@
         output.log            what the run printed, secrets as asterisks
         params.jsonl          {"name", "value"} a line
         metrics.jsonl         {"name", "value", "step", "time"} a line
+        trials.txt            how many trials of a search began
         outputs/              copies of what it wrote or returned
         mlflow.json           the copy in MLflow: pending or done
         verifications/        one file a verification

@@ -12,12 +12,14 @@ from cascada.config import Gate
 from cascada.evaluation.controls import CHANCE, CONTROL
 from cascada.evaluation.gates import Check, Verdict, judge
 from cascada.evaluation.metrics import Evaluation, Metric
+from cascada.repro.score import AspectScore, Score
 
 GATE = Gate(
     min_accuracy=0.7, max_accuracy=0.9, min_anomaly_auc=0.85, non_inferiority_margin=0.01, max_calibration_error=0.05
 )
 CHECKS = (
     *("valid data", "observables only", "accuracy", "anomaly AUC", "calibration", "physics ceiling", "shuffled labels"),
+    "reproducibility",
     "gain over the champion",
 )
 FEATURES = ("lg_energy", "sec_zenith", "muon_residual", "xmax_residual")
@@ -32,19 +34,28 @@ GOOD: dict[str, tuple[float, float, float] | None] = {
 }
 
 
+def documented(*levels: int) -> Score:
+    aspects = zip(("dataset", "software"), levels, strict=True)
+    return Score(
+        run_id="one",
+        aspects=tuple(AspectScore(aspect=a, level=n, reason="said so", next_step="") for a, n in aspects),
+    )
+
+
 def metric(name: str, numbers: tuple[float, float, float]) -> Metric:
     value, low, high = numbers
     return Metric(name=name, value=value, low=low, high=high, n=1000, interval="bootstrap")
 
 
 def verdict(
-    *, data_valid: bool = True, features: tuple[str, ...] = FEATURES, **changes: tuple[float, float, float] | None
-) -> Verdict:
+    *, data_valid: bool = True, features: tuple[str, ...] = FEATURES, levels: tuple[int, int] = (2, 3),
+    **changes: tuple[float, float, float] | None,
+) -> Verdict:  # fmt: skip
     numbers = {name: value for name, value in (GOOD | changes).items() if value is not None}
     made = {name: metric(name, value) for name, value in numbers.items()}
     gain = made.pop("gain", None)
     evaluation = Evaluation(classes=("photon", "p"), metrics=tuple(made.values()), confusion=((5, 1), (1, 5)))
-    return judge(evaluation, GATE, features=features, data_valid=data_valid, gain=gain)
+    return judge(evaluation, GATE, features=features, data_valid=data_valid, score=documented(*levels), gain=gain)
 
 
 def test_a_good_model_passes_every_check() -> None:
@@ -58,6 +69,7 @@ def test_a_good_model_passes_every_check() -> None:
     ("changes", "name", "reason"),
     [
         ({"data_valid": False}, "valid data", "trained on data that a suite refused (--allow-invalid-data), required "),
+        ({"levels": (1, 3)}, "reproducibility", "dataset 1 (said so), required every aspect at level 2 of 3"),
         ({"accuracy": (0.8, 0.699, 0.9)}, "accuracy", "0.800 [0.699, 0.900], required lower end >= 0.7"),
         ({"anomaly_auc": (0.9, 0.84, 0.95)}, "anomaly AUC", "0.900 [0.840, 0.950], required lower end >= 0.85"),
         ({"ece": (0.051, 0.04, 0.06)}, "calibration", "0.051 [0.040, 0.060], required <= 0.05"),

@@ -20,6 +20,7 @@ from cascada.evaluation.metrics import Evaluation
 from cascada.evaluation.predictions import Predictions
 from cascada.evaluation.report import Report, render_card, render_html, render_markdown, write_report
 from cascada.evaluation.truth import Truth
+from cascada.repro.score import AspectScore, Score
 
 CLASSES = ("photon", "p", "He", "N", "Fe")
 EXPERIMENT = Experiment.model_validate_json("""{
@@ -29,6 +30,9 @@ EXPERIMENT = Experiment.model_validate_json("""{
 }""")
 LINEAGE = {"run_id": "4f1c2b7d9e8a4c53b1d0a6e7f8c9d0e1", "git_commit": "3c" * 20, "data_sha256": "1a" * 32}
 ROWS = {"train": 1400, "validation": 200, "calibration": 200, "test": 600}
+SCORE = Score(
+    run_id="toy", aspects=(AspectScore(aspect="software", level=2, reason="a lock", next_step="run it again"),)
+)
 VERDICT = Verdict(
     checks=(
         Check(name="accuracy", passed=False, required="lower end >= 0.9", measured="0.7 <script>alert(1)</script>"),
@@ -58,7 +62,7 @@ def full() -> Report:
     predictions, truth = told()
     return Report(
         EXPERIMENT, LINEAGE, ROWS, judged(), predictions, truth,
-        verdict=VERDICT, standing="toy version 2 is challenger",
+        verdict=VERDICT, standing="toy version 2 is challenger", score=SCORE,
         baselines={"gradient boosting": judged(1)}, champion=judged(2), shifts=[("Sibyll2.3d", judged(3))],
     )  # fmt: skip
 
@@ -138,6 +142,7 @@ def test_it_tells_the_verdict_the_others_and_the_lineage(page: str) -> None:
     for words in (
         "toy version 2 is challenger", "lower end &gt;= 0.9", "gradient boosting", "champion", "Sibyll2.3d", "3c" * 20,
         "not measurable: fewer than 5 showers left", "muon rich", "zenith 30° – 45°", "1,400",
+        "2 captured", "run it again",
     ):  # fmt: skip
         assert words in page, words
     assert "&lt;script&gt;" in page, "what it is given is text and never markup"
@@ -152,6 +157,7 @@ def test_without_a_verdict_it_says_so(bare: Report) -> None:
     page = render_html(bare)
     assert "not judged yet" in page
     assert "Domain shift" not in page
+    assert "Reproducibility" not in page
     assert 'aria-label="comparison"' not in page
     assert "not judged yet" in render_markdown(bare)
     assert "which this run did not vary" in " ".join(render_card(bare).split())
@@ -164,6 +170,7 @@ def test_markdown_is_tables_for_a_pull_request(full: Report) -> None:
     assert "| metric | this model | champion | gradient boosting | n |" in text
     assert f"| accuracy | {full.evaluation.find('accuracy')} |" in text
     assert "| Sibyll2.3d |" in text
+    assert "Reproducibility: 2 of 24, every aspect at level 2 or above." in text
     for block in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}) == 1, block
 

@@ -21,11 +21,14 @@ from cascada.evaluation.metrics import Evaluation
 from cascada.evaluation.predictions import Predictions, conformal_p_value
 from cascada.evaluation.truth import take_truth
 from cascada.physics.observables import FEATURES, Feature, required_columns
+from cascada.repro.score import AspectScore, Score
 from cascada.training.dataset import Sample, take_partition
 
 CLASSES = ("photon", "p", "He", "N", "Fe")
 NAMES = ("lg_energy", "sec_zenith", "muon_residual", "xmax_residual")
 GATE = Gate(min_accuracy=0.6, min_anomaly_auc=0.5, max_calibration_error=0.1)
+
+DOCUMENTED = Score(run_id="one", aspects=(AspectScore(aspect="software", level=2, reason="", next_step=""),))
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +62,9 @@ def verdict_on(
     )
     if shuffled:
         train = replace(train, labels=deal_labels(train.labels, train.groups, np.random.default_rng(2)))
-    return judge(assess(train, test, frame, manifest), GATE, features=features, data_valid=True, gain=None)
+    return judge(
+        assess(train, test, frame, manifest), GATE, features=features, data_valid=True, score=DOCUMENTED, gain=None
+    )
 
 
 def failed(verdict: Verdict) -> set[str]:

@@ -69,7 +69,11 @@ assert pickle.loads(pickle.dumps(model)).score(X, y) == model.score(X, y)
     assert params["Pipeline.logisticregression__C"] == 0.5
     assert (params["LogisticRegression.C"], params["LogisticRegression_2.C"]) == (0.5, 0.25)
     assert params["GridSearchCV.param_grid"] == {"C": [0.1, 1.0]}
-    assert "LogisticRegression_3.C" not in params, "the models of a search are not listed one by one"
+    assert "LogisticRegression_3.C" not in params, "the models of a search are its trials"
+    assert [params[f"trial.{n}.C"] for n in (0, 1)] == [0.1, 1.0]
+    tried = [metrics[f"trial.{n}.mean_test_score"] for n in (0, 1)]
+    assert max(tried) == metrics["GridSearchCV.best_score_"]
+    assert metrics["trial.1.std_test_score"][0][1] >= 0
     score, accuracy, f1, *curve, area, error = printed(record)
     assert (metrics["roc_auc_score"], metrics["mean_absolute_error"]) == ([(0, area)], [(0, error)])
     assert metrics["accuracy_score"] == [(0, accuracy)]

@@ -66,6 +66,6 @@ def test_importing_cascada_imports_nothing_else() -> None:
 
 
 def test_the_names_of_the_package() -> None:
-    assert [getattr(cascada, name).__name__ for name in cascada.__all__] == ["job", "log_metrics", "on"]
+    assert [getattr(cascada, name).__name__ for name in cascada.__all__] == ["job", "log_metrics", "on", "trial"]
     with pytest.raises(AttributeError, match="no attribute 'jobb'"):
         _ = cascada.jobb

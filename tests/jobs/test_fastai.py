@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections import defaultdict
 from pathlib import Path
 
 import pytest
+from environments import environment
 from repositories import repository
 
 from cascada.jobs.execute import execute
 
-if importlib.util.find_spec("fastai") is None:
-    pytest.skip("fastai is not in this environment", allow_module_level=True)
+pytestmark = pytest.mark.slow
 
 SCRIPT = """
 import torch
@@ -37,7 +36,8 @@ open("rows.txt", "w").write("\\n".join(" ".join(map(repr, row)) for row in rows)
 
 def test_fastai(tmp_path: Path) -> None:
     root = repository(tmp_path / "work", {"train.py": SCRIPT})
-    record = execute("train.py", cwd=root, record_folder=root / ".cascada" / "runs" / "a")
+    python = environment("frameworks", beside=True)
+    record = execute("train.py", cwd=root, record_folder=root / ".cascada" / "runs" / "a", python=python)
     assert record.manifest.status == "finished", record.log.read_text()
     rows = [list(map(float, line.split())) for line in (root / "rows.txt").read_text().splitlines()]
     found = defaultdict(list)

@@ -6,22 +6,18 @@ Swift has an environment of its own (`requirements/swift.txt`): nothing of it is
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import getpass
-import hashlib
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
-from projects import REPOSITORY, free_port
+from environments import environment
+from projects import free_port
 
-_LOCK = REPOSITORY / "requirements" / "swift.txt"
 _SERVERS = ("account", "container", "object")
 _PIPELINE = (
     "catch_errors gatekeeper healthcheck listing_formats bulk s3api tempauth copy slo dlo versioned_writes symlink"
@@ -30,7 +26,6 @@ _PIPELINE = (
 
 # Rings of one device and one replica: where the proxy finds each server.
 _RINGS = """
-import sys
 from swift.common.ring import RingBuilder
 for argument in sys.argv[1:]:
     name, port = argument.split("=")
@@ -76,7 +71,7 @@ class S3:
 @contextlib.contextmanager
 def running(folder: Path) -> Iterator[S3]:
     """Start the server on free ports with all its files below a folder, and stop it in the end."""
-    python = _environment()
+    python = environment("swift")
     ports = {name: free_port() for name in (*_SERVERS, "proxy")}
     _configure(folder, ports)
     _make_rings(python, folder, ports)
@@ -89,37 +84,6 @@ def running(folder: Path) -> Iterator[S3]:
         server = S3(f"http://127.0.0.1:{ports['proxy']}", log)
         _await(server)
         yield server
-
-
-def _environment() -> Path:
-    """Make Swift's environment from the lock at the first use; skip where it cannot be had."""
-    target = REPOSITORY / ".venv" / "swift"
-    state = hashlib.sha256(_LOCK.read_bytes()).hexdigest()
-    python, stamp = target / "bin" / "python", target / ".locked"
-    with (REPOSITORY / ".venv" / "swift.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not stamp.exists() or stamp.read_text() != state:
-            _uv("venv", "--clear", "--python", sys.executable, str(target))
-            _uv(
-                "pip",
-                "install",
-                "--compile-bytecode",
-                "--python",
-                str(python),
-                "--no-deps",
-                "--require-hashes",
-                "-r",
-                str(_LOCK),
-            )
-            stamp.write_text(state)
-    return python
-
-
-def _uv(*arguments: str) -> None:
-    command = [str(Path(sys.executable).parent / "uv"), *arguments, "--quiet"]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)
-    if answer.returncode != 0:
-        pytest.skip(f"Swift, the S3 server of the tests, cannot be installed: {answer.stderr.strip()[-300:]}")
 
 
 def _configure(folder: Path, ports: dict[str, int]) -> None:

@@ -25,6 +25,8 @@ HOOKS = (
     ("keras.src.backend.jax.trainer", "keras_models", "watch_trainer"),
     ("keras.src.backend.tensorflow.trainer", "keras_models", "watch_trainer"),
     ("keras.src.backend.torch.trainer", "keras_models", "watch_trainer"),
+    ("keras.src.optimizers.base_optimizer", "tensorflow_loops", "watch_optimizers"),
+    ("tensorflow.python.eager.backprop", "tensorflow_loops", "watch_tape"),
     ("fastai.learner", "fastai_learner", "watch_learner"),
     ("lightning.pytorch.trainer.trainer", "lightning_trainer", "watch_trainer"),
     ("pytorch_lightning.trainer.trainer", "lightning_trainer", "watch_trainer"),

@@ -1,4 +1,4 @@
-"""scikit-learn: parameters of what is fitted, learning curves, scores."""
+"""scikit-learn: parameters of what is fitted, learning curves, scores, the trials of searches."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from collections.abc import Callable
 from typing import Any
 
 from cascada.jobs.autolog.watching import depth, harmless, labels, watched_run
+from cascada.jobs.trials import trial
 
 # Attributes of fitted estimators: one number, and one number a step.
 _NUMBERS = ("best_score_", "n_iter_", "inertia_")
 _CURVES = ("loss_curve_", "validation_scores_", "train_score_", "validation_score_")
+_MAX_TRIALS = 1000
 _SCORES = ("_score", "_error", "_loss", "_deviance", "_corrcoef", "auc")
 
 
@@ -91,6 +93,15 @@ def _record_fit(estimator: Any) -> None:
         values = getattr(estimator, name, None)
         for step, value in enumerate(() if values is None else values):
             run.log_metrics({f"{label}.{name}": value}, step)
+    _record_candidates(getattr(estimator, "cv_results_", {}))
+
+
+def _record_candidates(results: Any) -> None:
+    """Record what a search tried, as its trials: mean and standard deviation of every score."""
+    scores = [name for name in results if name.startswith(("mean_test_", "std_test_"))]
+    for index, parameters in enumerate(results.get("params", [])[:_MAX_TRIALS]):
+        with trial(parameters) as one:
+            one.log_metrics({name: results[name][index] for name in scores})
 
 
 def _holds_estimators(value: Any) -> bool:
