@@ -1,7 +1,8 @@
-"""What recording costs: a fixed part a run, and a part that grows with what is logged.
+"""What recording costs: a fixed part a run, and a part that grows with the training and with what is logged.
 
-``python benchmarks/bench_recording.py [--runs N] [--metrics N]``
+``python -m benchmarks.bench_recording [--runs N] [--metrics N] [--seconds S] [--pairs N]``
 """
+# ruff: noqa: T201 - a program that prints
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from measures import machine, markdown_table
+from benchmarks.measures import markdown_table
 
 _SCRIPTS = {
     "nothing": "pass\n",
@@ -35,6 +36,23 @@ for step in range(count):
     log_metrics({"loss": 0.5 * step}, step)
 print((time.perf_counter() - start) / count * 1e6)
 """
+_TRAINING = """
+import sys, time, torch
+torch.set_num_threads(1)
+torch.manual_seed(1)
+x = torch.randn(16384, 32)
+y = x[:, :1].sin()
+model = torch.nn.Sequential(torch.nn.Linear(32, 128), torch.nn.ReLU(), torch.nn.Linear(128, 1))
+optimizer = torch.optim.Adam(model.parameters())
+epochs, start, clock = int(sys.argv[1]), time.process_time(), time.perf_counter()
+for epoch in range(epochs):
+    for batch in torch.randperm(16384).split(256):
+        loss = (model(x[batch]) - y[batch]).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+print(time.process_time() - start, time.perf_counter() - clock)
+"""
 
 
 def main() -> None:
@@ -42,21 +60,24 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--metrics", type=int, default=100_000)
+    parser.add_argument("--seconds", type=float, default=60.0, help="of the training")
+    parser.add_argument("--pairs", type=int, default=3)
     options = parser.parse_args()
-    print(f"# Cost of a record\n\n{machine()}\n")  # noqa: T201
     with tempfile.TemporaryDirectory() as folder:
         work = _project(Path(folder))
         rows = [_row(work, name, options.runs) for name in _SCRIPTS]
         head = ("script", "python, s", "cascada run, s", "more, s", "more CPU, s")
-        print(markdown_table(head, rows))  # noqa: T201
+        print(markdown_table(head, rows))
         answer = _timed(["cascada", "run", "metrics.py", "--", str(options.metrics)], work)[2]
-        print(f"\nOne metric: {float(answer):.1f} µs, so 10,000 a second take {float(answer):.1f} % of one core.")  # noqa: T201
+        print(f"\n{_training(work, options.seconds, options.pairs)}")
+        print(f"\nOne metric: {float(answer):.1f} µs, so 10,000 a second take {float(answer):.1f} % of one core.")
 
 
 def _project(folder: Path) -> Path:
     for index, text in enumerate(_SCRIPTS.values()):
         (folder / f"script{index}.py").write_text(text)
     (folder / "metrics.py").write_text(_METRICS)
+    (folder / "training.py").write_text(_TRAINING)
     identity = ("-c", "user.name=bench", "-c", "user.email=bench@example.org")
     for command in (("init", "--quiet"), ("add", "--all"), ("commit", "--quiet", "--message", "start")):
         subprocess.run(["git", *identity, *command], cwd=folder, check=True)
@@ -69,6 +90,20 @@ def _row(work: Path, name: str, runs: int) -> tuple[str, ...]:
     plain, recorded = (statistics.median(pair[side][0] for pair in pairs) for side in (0, 1))
     cpu = statistics.median(pair[1][1] - pair[0][1] for pair in pairs)
     return name, f"{plain:.2f}", f"{recorded:.2f}", f"{recorded - plain:.2f}", f"{cpu:.2f}"
+
+
+def _training(work: Path, seconds: float, pairs: int) -> str:
+    """Compare the loop of one training alone and recorded, by turns: what a record costs beyond its fixed part."""
+    took = float(_timed([sys.executable, "training.py", "10"], work)[2].split()[1])
+    epochs = str(max(1, round(10 * seconds / took)))
+    ways = ([sys.executable, "training.py", epochs], ["cascada", "run", "training.py", "--", epochs])
+    loops = [[tuple(map(float, _timed(way, work)[2].split())) for way in ways] for _ in range(pairs)]
+    ratios = [statistics.median(pair[1][unit] / pair[0][unit] - 1 for pair in loops) for unit in (0, 1)]
+    plain = statistics.median(pair[0][1] for pair in loops)
+    return (
+        f"A training of {plain:.0f} s ({int(epochs) * 64:,} steps of a plain PyTorch loop): recorded, its loop takes "
+        f"{ratios[0]:+.2%} CPU time and {ratios[1]:+.2%} wall time; medians of {pairs} pairs."
+    )
 
 
 def _timed(command: Sequence[str], work: Path) -> tuple[float, float, str]:

@@ -38,10 +38,22 @@ class Settings(BaseSettings):
     notify: SecretStr = Field(SecretStr(""), description="Apprise addresses, parted by spaces, that hear of runs")
     notify_on: Literal["end", "failure"] = Field("end", description="which ends of runs are announced")
 
+    signing_key: Path | None = Field(
+        None, description="private key (PEM) that signs; made in .cascada/keys at the first use when omitted"
+    )
+    trusted_keys: Path | None = Field(
+        None, description="folder of public keys (*.pub) whose signatures count; .cascada/keys when omitted"
+    )
+
     @property
     def home(self) -> Path:
         """Folder of all state that git does not track: databases, artifacts, bundles, logs."""
         return self.root / ".cascada"
+
+    @property
+    def keys(self) -> Path:
+        """Folder of this machine's own keys."""
+        return self.home / "keys"
 
     @property
     def catalog(self) -> Path:

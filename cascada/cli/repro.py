@@ -35,7 +35,7 @@ def score(
 
     with tempfile.TemporaryDirectory(prefix="cascada-score-") as scratch:
         found = locate(run, settings, Path(scratch))
-        scored = score_run(found.record.manifest, found.verifications())
+        scored = score_run(found.record.manifest, found.verifications(settings))
     if as_json:
         stdout.print_json(scored.model_dump_json())
     else:
@@ -91,7 +91,7 @@ def verify(
         verification = verify_run(
             found.record, request, settings, registered_sha256=found.registered_sha256, report=_report
         )
-        keep_verification(found, verification)
+        keep_verification(found, verification, settings)
     if junit:
         write_junit(verification, junit)
     if as_json:

@@ -10,7 +10,8 @@ from pathlib import Path
 from cascada.errors import ArtifactError, nearest
 from cascada.repro.fingerprint import file_sha256
 from cascada.repro.record import RunRecord, list_records, open_record
-from cascada.repro.verification import Verification, read_verifications, store_verification
+from cascada.repro.signing import own_key, sign
+from cascada.repro.verification import Verification, read_verifications, signature_of, store_verification
 from cascada.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -36,10 +37,11 @@ class Located:
     mlflow_id: str
     registered_sha256: str = ""
 
-    def verifications(self) -> tuple[Verification, ...]:
-        """Read the verifications of the manifest as it is now; those of an altered one say nothing."""
+    def verifications(self, settings: Settings) -> tuple[Verification, ...]:
+        """Read what trusted people verified of the manifest as it is now; those of an altered one say nothing."""
         now = file_sha256(self.record.folder / "manifest.json")
-        return tuple(one for one in read_verifications(self.record.folder) if one.manifest_sha256 == now)
+        read = read_verifications(self.record.folder, trusted=settings.trusted_keys or settings.keys)
+        return tuple(one for one in read if one.manifest_sha256 == now)
 
 
 def locate(name: str, settings: Settings, scratch: Path) -> Located:
@@ -97,12 +99,13 @@ def _from_mlflow(run_id: str, scratch: Path) -> Located:
     return Located(record, run_id, next(iter(sorted(registered)), ""))
 
 
-def keep_verification(located: Located, verification: Verification) -> None:
-    """Store a verification in the record, with the run in MLflow and on the model versions that the run made.
+def keep_verification(located: Located, verification: Verification, settings: Settings) -> None:
+    """Store a verification, signed, in the record, with the run in MLflow and on the model versions that the run made.
 
     The record is what counts: when MLflow cannot be had, a warning is logged.
     """
     path = store_verification(verification, located.record.folder)
+    sign(path, signature_of(path), key=settings.signing_key or own_key(settings.keys))
     if not located.mlflow_id:
         return
     try:
@@ -119,7 +122,8 @@ def _attach(run_id: str, path: Path, verification: Verification) -> None:
         "verified": verification.ended,
         "verified_by": verification.level,
     }
-    runs.log_files(run_id, path, "verifications")
+    for file in (path, signature_of(path)):
+        runs.log_files(run_id, file, "verifications")
     runs.set_tags(run_id, said)
     for version in models.versions_of_run(run_id):
         models.tag_version(version, said)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +13,9 @@ from cascada.errors import ArtifactError
 from cascada.repro.compare import Comparison, Numbers, Verdict
 from cascada.repro.environment import Record
 from cascada.repro.manifest import Manifest
+from cascada.repro.signing import require_signature
+
+logger = logging.getLogger(__name__)
 
 ASPECTS = (
     "dataset", "preprocessing", "partitions", "training", "assessment", "randomness", "software", "hardware",
@@ -80,15 +84,30 @@ def store_verification(verification: Verification, folder: Path) -> Path:
     return path
 
 
-def read_verifications(folder: Path) -> tuple[Verification, ...]:
-    """Read the verifications of a record, oldest first.
+def signature_of(path: Path) -> Path:
+    """Name the file that holds the signature of a verification."""
+    return path.with_name(f"{path.name}.sig")
+
+
+def read_verifications(folder: Path, *, trusted: Path) -> tuple[Verification, ...]:
+    """Read the verifications of a record that somebody trusted has signed, oldest first; of others a warning is logged.
 
     Raises
     ------
     ArtifactError
-        If one is not valid.
+        If one is signed and not valid.
     """
-    return tuple(_read(path) for path in sorted((folder / "verifications").glob("*.json")))
+    paths = sorted((folder / "verifications").glob("*.json"))
+    return tuple(_read(path) for path in paths if _is_signed(path, trusted))
+
+
+def _is_signed(path: Path, trusted: Path) -> bool:
+    try:
+        require_signature(path, signature_of(path), trusted=trusted)
+    except ArtifactError as error:
+        logger.warning("a verification does not count: %s", error)
+        return False
+    return True
 
 
 def _read(path: Path) -> Verification:

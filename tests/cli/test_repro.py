@@ -49,6 +49,11 @@ def test_verify_then_score(lone: Project) -> None:
     assert aspects["training"] == aspects["assessment"] == aspects["randomness"] == 3
     assert after.returncode == 1
     assert "below level 1: dataset, preprocessing, partitions" in after.stderr
+    (path,) = (lone.root / ".cascada" / "runs" / run / "verifications").glob("*.json")
+    path.write_text(path.read_text().replace('"detail": ""', '"detail": "as before"'))
+    altered = lone.cascada("score", run, "--json")
+    assert max(one["level"] for one in json.loads(altered.stdout)["aspects"]) == 2, altered.stderr
+    assert "a verification does not count: this is not what was signed" in altered.stderr
 
 
 def test_diverged_is_exit_code_one(lone: Project) -> None:

@@ -36,7 +36,7 @@ open("rows.txt", "w").write("\\n".join(" ".join(map(repr, row)) for row in rows)
 
 def test_fastai(tmp_path: Path) -> None:
     root = repository(tmp_path / "work", {"train.py": SCRIPT})
-    python = environment("frameworks", beside=True)
+    python = environment("frameworks", "beside")
     record = execute("train.py", cwd=root, record_folder=root / ".cascada" / "runs" / "a", python=python)
     assert record.manifest.status == "finished", record.log.read_text()
     rows = [list(map(float, line.split())) for line in (root / "rows.txt").read_text().splitlines()]

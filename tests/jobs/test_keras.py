@@ -70,7 +70,7 @@ def run(folder: Path, script: str, name: str, **variables: str) -> RunRecord:
         repository(root, {"train.py": script})
     record = execute(
         "train.py", cwd=root, record_folder=root / ".cascada" / "runs" / name,
-        python=environment("frameworks", beside=True), environment={"TF_CPP_MIN_LOG_LEVEL": "3"} | variables,
+        python=environment("frameworks", "beside"), environment={"TF_CPP_MIN_LOG_LEVEL": "3"} | variables,
     )  # fmt: skip
     assert record.manifest.status == "finished", record.log.read_text()
     assert "not recorded" not in record.log.read_text()

@@ -17,7 +17,8 @@ from cascada.jobs.execute import execute
 from cascada.jobs.verify import Request, verify
 from cascada.repro.compare import Tolerance, Verdict
 from cascada.repro.record import RunRecord
-from cascada.repro.verification import Verification, read_verifications, store_verification
+from cascada.repro.signing import own_key, sign
+from cascada.repro.verification import Verification, read_verifications, signature_of, store_verification
 from cascada.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -315,8 +316,13 @@ def test_a_run_that_was_killed_has_no_result(root: Path) -> None:
 
 def test_a_verification_is_kept_and_read(root: Path) -> None:
     found = check(root, level="hashes")
-    store_verification(found, record_of(root).folder)
-    assert read_verifications(record_of(root).folder) == (found,)
+    folder, keys = record_of(root).folder, root / ".cascada" / "keys"
+    path = store_verification(found, folder)
+    assert read_verifications(folder, trusted=keys) == (), "unsigned"
+    sign(path, signature_of(path), key=own_key(keys))
+    assert read_verifications(folder, trusted=keys) == (found,)
+    path.write_text(path.read_text().replace("IDENTICAL", "EQUIVALENT"))
+    assert read_verifications(folder, trusted=keys) == (), "altered"
 
 
 JOB = """

@@ -1,0 +1,24 @@
+import os
+
+os.environ["KERAS_BACKEND"] = "tensorflow"
+import keras
+import mlflow
+import numpy as np
+
+
+def train(width: int = 16, epochs: int = 5):
+    table = np.loadtxt("table.csv", delimiter=",", skiprows=1)
+    features, labels = table[:, :-1], table[:, -1]
+    half = len(table) // 2
+    model = keras.Sequential([keras.layers.Dense(width, "relu"), keras.layers.Dense(1, "sigmoid")])
+    model.compile(optimizer="adam", loss="binary_crossentropy", metrics=["accuracy"])
+    model.fit(features[:half], labels[:half], epochs=epochs, verbose=0)
+    loss, accuracy = model.evaluate(features[half:], labels[half:], verbose=0)
+    return {"loss": loss, "accuracy": accuracy}
+
+
+mlflow.autolog()
+with mlflow.start_run():
+    parameters = {"width": 16, "epochs": 5}
+    mlflow.log_params(parameters)
+    mlflow.log_metrics(train(**parameters))
