@@ -56,6 +56,11 @@ class Settings(BaseSettings):
         return self.home / "keys"
 
     @property
+    def trusted(self) -> Path:
+        """Folder of the public keys whose signatures count."""
+        return self.trusted_keys or self.keys
+
+    @property
     def catalog(self) -> Path:
         """The catalogue of public data sets."""
         return self.root / "data" / "catalog.yaml"
@@ -122,6 +127,7 @@ def process_environment(settings: Settings) -> dict[str, str]:
         "BENTOML_HOME": str(home / "bentoml"),
         "DVC_SITE_CACHE_DIR": str(home / "dvc-site"),
         "MPLCONFIGDIR": str(home / "matplotlib"),
+        "CASCADA_TRUSTED_KEYS": str(settings.trusted),
     }
 
 

@@ -16,16 +16,18 @@ from cascada.evaluation.metrics import Evaluation, Metric, accuracy_difference
 from cascada.evaluation.report import MARKDOWN, Report, write_report
 from cascada.registry import promotion
 from cascada.registry.bundle import Bundle, BundleSpec
+from cascada.registry.package import ModelIdentity
 from cascada.repro.manifest import Manifest
 from cascada.repro.score import Score, score_run
 from cascada.repro.seeds import generator
+from cascada.repro.signing import own_key
+from cascada.settings import load_settings
 from cascada.tracking import models, runs
 from flows.evaluation import Evaluated, evaluate_test, predict_test
 from flows.fitting import Trained
 from flows.ingest import Ingested
 from flows.policies import CACHED, RETRIED, by_content
 from serving.package import build_bento
-from serving.schemas import ModelIdentity
 
 
 class Released(BaseModel):
@@ -159,7 +161,9 @@ def package_version(version: models.ModelVersion) -> Path:
     """Build the Bento of a registered version and return its folder."""
     with tempfile.TemporaryDirectory(prefix="cascada-package-") as scratch:
         bundle = _fetch_version(version, Path(scratch))
-        return build_bento(bundle.folder, _identify(version, bundle))
+        settings = load_settings()
+        key = own_key(settings.keys, settings.signing_key)
+        return build_bento(bundle.folder, _identify(version, bundle), key=key)
 
 
 def _identify(version: models.ModelVersion, bundle: Bundle) -> ModelIdentity:
@@ -167,6 +171,8 @@ def _identify(version: models.ModelVersion, bundle: Bundle) -> ModelIdentity:
     return ModelIdentity(
         name=version.name, version=version.version, run_id=version.run_id, data_sha256=lineage.data_sha256,
         git_commit=lineage.git_commit, bundle_sha256=bundle.sha256,
+        manifest_sha256=version.tags.get("manifest_sha256", ""), verdict=version.tags.get("verdict", ""),
+        verification=version.tags.get("verification", ""),
     )  # fmt: skip
 
 

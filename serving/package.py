@@ -13,7 +13,7 @@ import yaml
 from bentoml.exceptions import NotFound
 
 from cascada.errors import ArtifactError
-from serving.schemas import ModelIdentity
+from cascada.registry.package import ModelIdentity, write_package
 
 _ROOT = Path(__file__).resolve().parents[1]
 _SOURCES = (
@@ -24,9 +24,9 @@ _SOURCES = (
     "cascada/physics/observables/feature.py", "cascada/physics/observables/features.py",
     "cascada/physics/observables/showers.py", "cascada/physics/observables/events.py",
     "cascada/physics/observables/images.py",
-    "cascada/repro/__init__.py", "cascada/repro/fingerprint.py",
+    "cascada/repro/__init__.py", "cascada/repro/fingerprint.py", "cascada/repro/signing.py",
     "cascada/evaluation/__init__.py", "cascada/evaluation/domain.py", "cascada/evaluation/predictions.py",
-    "cascada/registry/__init__.py", "cascada/registry/bundle.py",
+    "cascada/registry/__init__.py", "cascada/registry/bundle.py", "cascada/registry/package.py",
     "serving/__init__.py", "serving/inputs.py", "serving/schemas.py", "serving/service.py",
 )  # fmt: skip
 _BENTOFILE = {
@@ -36,7 +36,7 @@ _BENTOFILE = {
 }
 
 
-def build_bento(bundle: Path, identity: ModelIdentity) -> Path:
+def build_bento(bundle: Path, identity: ModelIdentity, *, key: Path) -> Path:
     """Build the Bento of a model version, unless it is in the store already, and return its folder.
 
     Parameters
@@ -45,6 +45,8 @@ def build_bento(bundle: Path, identity: ModelIdentity) -> Path:
         Folder of the bundle.
     identity
         Name, version and lineage, answered with every prediction.
+    key
+        Private key that signs the package inside.
 
     Raises
     ------
@@ -58,7 +60,8 @@ def build_bento(bundle: Path, identity: ModelIdentity) -> Path:
         pass
     with tempfile.TemporaryDirectory(prefix="cascada-bento-") as scratch:
         context = Path(scratch)
-        _stage(context, bundle, identity)
+        _stage(context)
+        write_package(bundle, identity, context, key=key)
         # In a process of its own: BentoML imports the service from the build folder, not from this checkout.
         command = [sys.executable, "-m", "bentoml", "build", "--version", version, str(context)]
         built = subprocess.run(command, cwd=context, capture_output=True, text=True, check=False)
@@ -69,12 +72,10 @@ def build_bento(bundle: Path, identity: ModelIdentity) -> Path:
     return Path(bentoml.get(f"cascada:{version}").path)
 
 
-def _stage(context: Path, bundle: Path, identity: ModelIdentity) -> None:
+def _stage(context: Path) -> None:
     for name in _SOURCES:
         target = context / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(_ROOT / name, target)
-    shutil.copytree(bundle, context / "bundle")
     shutil.copyfile(_ROOT / "requirements" / "serving.txt", context / "requirements.txt")
-    (context / "identity.json").write_text(identity.model_dump_json(indent=2) + "\n", encoding="utf-8")
     (context / "bentofile.yaml").write_text(yaml.safe_dump(_BENTOFILE), encoding="utf-8")

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from cascada.physics.columns import COLUMNS, OBSERVABLES
+from cascada.registry.package import ModelIdentity
 
 _EXAMPLES = {
     "energy_eev": 10.0, "zenith_deg": 38.0, "n_mu": 5.5e7, "n_em": 3.1e10, "xmax_g_cm2": 750.0,
@@ -70,17 +71,6 @@ class EventPrediction(BaseModel):
     ln_mass: float | None = Field(description="mean of ln A under the probabilities of the nuclei; null without any")
     ln_mass_sigma: float | None = Field(description="standard deviation of ln A under them")
     in_domain: bool = Field(description="whether every observable lies in the range that the model was fitted on")
-
-
-class ModelIdentity(BaseModel):
-    """Which model answered, and where it came from."""
-
-    name: str
-    version: int
-    run_id: str
-    data_sha256: str
-    git_commit: str
-    bundle_sha256: str
 
 
 class PredictionResponse(BaseModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -10,15 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from cascada.errors import ConfigError
 from cascada.evaluation.predictions import Predictions, ln_mass_sigma, mean_ln_mass
 from cascada.physics.footprint import ZENITH
 from cascada.physics.primaries import PRIMARIES
-from cascada.registry.bundle import Bundle
+from cascada.registry.package import open_package
 from serving.inputs import columns_of, stations_of
-from serving.schemas import EventPrediction, ModelIdentity, PredictionResponse, ShowerEvent
+from serving.schemas import EventPrediction, PredictionResponse, ShowerEvent
 
-PACKAGE = Path(__file__).resolve().parents[1]
-"""Root of the Bento's sources; the bundle and the model's identity lie beside the code."""
+BAKED = Path(__file__).resolve().parents[1]
+"""Root of the Bento's sources; the package that it was built with lies beside the code."""
+
+TRUSTED = "CASCADA_TRUSTED_KEYS"
 
 Events = Annotated[list[ShowerEvent], Field(min_length=1, max_length=10_000)]
 
@@ -28,8 +32,8 @@ class PrimaryService:
     """Tells the primaries of air showers apart and scores how unlike hadrons they are."""
 
     def __init__(self) -> None:
-        self._bundle = Bundle(PACKAGE / "bundle")
-        self._identity = ModelIdentity.model_validate_json((PACKAGE / "identity.json").read_bytes())
+        served = open_package(BAKED, trusted=_trusted_keys())
+        self._bundle, self._identity = served.bundle, served.identity
 
     @bentoml.api(route="/predict")  # type: ignore[untyped-decorator]
     def predict(self, events: Events) -> PredictionResponse:
@@ -57,6 +61,16 @@ class PrimaryService:
                 answer.probabilities, answer.anomaly_score, answer.p_value, masses, inside, strict=True
             )
         ]
+
+
+def _trusted_keys() -> Path:
+    """Find the keys whose models are served; not in the Bento: who alters a model could alter them, too."""
+    folder = os.environ.get(TRUSTED)
+    if not folder:
+        raise ConfigError(
+            "the service does not know whose models it may serve", expected=f"{TRUSTED}: a folder of public keys, *.pub"
+        )
+    return Path(folder)
 
 
 def ln_masses(probabilities: NDArray[np.float64], classes: tuple[str, ...]) -> list[tuple[float | None, float | None]]:

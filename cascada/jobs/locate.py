@@ -40,7 +40,7 @@ class Located:
     def verifications(self, settings: Settings) -> tuple[Verification, ...]:
         """Read what trusted people verified of the manifest as it is now; those of an altered one say nothing."""
         now = file_sha256(self.record.folder / "manifest.json")
-        read = read_verifications(self.record.folder, trusted=settings.trusted_keys or settings.keys)
+        read = read_verifications(self.record.folder, trusted=settings.trusted)
         return tuple(one for one in read if one.manifest_sha256 == now)
 
 
@@ -105,7 +105,7 @@ def keep_verification(located: Located, verification: Verification, settings: Se
     The record is what counts: when MLflow cannot be had, a warning is logged.
     """
     path = store_verification(verification, located.record.folder)
-    sign(path, signature_of(path), key=settings.signing_key or own_key(settings.keys))
+    sign(path, signature_of(path), key=own_key(settings.keys, settings.signing_key))
     if not located.mlflow_id:
         return
     try:

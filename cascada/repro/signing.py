@@ -16,10 +16,16 @@ PRIVATE, PUBLIC = "signing.pem", "signing.pub"
 _OTHER_KEY = "Key mismatch"  # how model-signing begins its word on a key that is not the signer's
 
 
-def own_key(folder: Path) -> Path:
-    """Find this machine's private key; at the first use it is made, with the public one beside it."""
-    key = folder / PRIVATE
-    if not key.exists():
+def own_key(folder: Path, given: Path | None = None) -> Path:
+    """Find the private key to sign with: the one that is given, or this machine's own, made at the first use.
+
+    Parameters
+    ----------
+    folder
+        Of this machine's keys; the public one lies beside the private one.
+    """
+    key = given or folder / PRIVATE
+    if given is None and not key.exists():
         _make_keys(folder)
     return key
 

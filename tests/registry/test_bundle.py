@@ -15,48 +15,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
-from torch import nn
+from bundles import CLASSES, LINEAGE, MODEL, NAMES, export, network, observables
 
-from cascada.config import DeepAutoencoder, SimulatorSource
-from cascada.data.sources.simulator import simulate
+from cascada.config import DeepAutoencoder
 from cascada.errors import ArtifactError
-from cascada.evaluation.domain import Domain
 from cascada.physics.observables import feature_matrix
-from cascada.registry.bundle import GRAPH, REFERENCE, SPEC, WEIGHTS, Bundle, Lineage
-from cascada.registry.export import Member, write_bundle
+from cascada.registry.bundle import GRAPH, REFERENCE, SPEC, WEIGHTS, Bundle
 from cascada.training.scaling import fit_scaling
 from models import build
-from models.scores import ReconstructionScore
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-NAMES = ("lg_energy", "sec_zenith", "muon_residual", "em_residual", "xmax_residual")
-CLASSES = ("photon", "p", "He", "N", "Fe")
-MODEL = DeepAutoencoder(kind="deep", hidden=(8,), latent=2)
-DOMAIN = Domain(ranges={"energy_eev": (1.0, 100.0)})
-LINEAGE = Lineage(
-    experiment="test", run_id="0" * 32, data_sha256="1" * 64, split_sha256="2" * 64, git_commit="3" * 40,
-    git_dirty=False, data_valid=True,
-)  # fmt: skip
-
-
-def observables(showers: int, seed: int = 1) -> dict[str, NDArray[np.float64]]:
-    frame = simulate(SimulatorSource(kind="simulator", showers=showers), seed).frame.collect()
-    return {name: frame[name].to_numpy() for name in ("energy_eev", "zenith_deg", "n_mu", "n_em", "xmax_g_cm2")}
-
-
-def network() -> nn.Module:
-    torch.manual_seed(3)
-    return build(MODEL, features=len(NAMES), reference=tuple(name != "photon" for name in CLASSES)).eval()
-
-
-def export(folder: Path) -> Bundle:
-    features = feature_matrix(observables(999, seed=2), NAMES)
-    return write_bundle(
-        [Member(network(), ReconstructionScore())], scaling=fit_scaling(features, NAMES), temperature=2.0,
-        calibration=(features,), classes=CLASSES, reference=CLASSES[1:],
-        features=NAMES, model=MODEL.model_dump(mode="json"), domain=DOMAIN, lineage=LINEAGE, folder=folder,
-    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,79 @@
+"""What is served of a model: packages on disk, one of them current, and the history of how it came to be.
+
+::
+
+    <home>/served/<model>/
+        v3-20261127T2015…/   a package (`cascada.registry.package`)
+        current              link to the one that is served; a running service follows it without losing a request
+        history.jsonl        one line a change: time, from, to, reason
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from cascada.registry.package import ModelIdentity, write_package
+
+CURRENT, HISTORY = "current", "history.jsonl"
+
+
+class Change(BaseModel):
+    """One line of the history; versions are numbers in the registry, `before` is None at the first."""
+
+    model_config = ConfigDict(frozen=True)
+
+    time: str
+    before: int | None
+    after: int
+    reason: str
+
+
+def deploy(bundle: Path, identity: ModelIdentity, folder: Path, *, key: Path, reason: str) -> Path:
+    """Make a version the current one of a model, and return the folder of its package.
+
+    Parameters
+    ----------
+    bundle
+        Folder of the bundle.
+    folder
+        Of the model's packages; it is made when it is not there.
+    reason
+        Why, for the history.
+    """
+    now = datetime.now(UTC)
+    target = folder / f"v{identity.version}-{now:%Y%m%dT%H%M%S%f}"
+    partial = folder / f".{target.name}"
+    write_package(bundle, identity, partial, key=key)
+    partial.rename(target)
+    known = history(folder)
+    _point(folder, target)
+    before = known[-1].after if known else None
+    change = Change(time=now.isoformat(timespec="milliseconds"), before=before, after=identity.version, reason=reason)
+    with (folder / HISTORY).open("a", encoding="utf-8") as file:
+        file.write(change.model_dump_json() + "\n")
+    return target
+
+
+def current(folder: Path) -> Path | None:
+    """Find the package that is served; None before the first."""
+    link = folder / CURRENT
+    return link.resolve() if link.exists() else None
+
+
+def history(folder: Path) -> tuple[Change, ...]:
+    """Read how the current version came to be, oldest first."""
+    path = folder / HISTORY
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return tuple(Change.model_validate_json(line) for line in lines)
+
+
+def _point(folder: Path, target: Path) -> None:
+    """Move the link in one step: whoever looks sees the old or the new package."""
+    link = folder / f".{CURRENT}.{os.getpid()}"
+    link.unlink(missing_ok=True)
+    link.symlink_to(target.name)
+    link.replace(folder / CURRENT)
