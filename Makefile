@@ -26,7 +26,7 @@ check: setup  ## Lint, types, import contracts and doctests
 	@$(BIN)/pytest -q --doctest-modules cascada models --override-ini addopts=
 	@$(BIN)/pytest -q --override-ini addopts=--import-mode=importlib tests/data/test_rules.py tests/data/test_validation.py::test_every_rule_has_a_case
 
-up: setup  ## Start Prefect, MLflow and the service of the champion
+up: setup  ## Start Prefect, MLflow, a worker, the service of the champion and the overview
 	@$(BIN)/cascada up
 
 down:  ## Stop what `make up`, `make demo` or `cascada` started

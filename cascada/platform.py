@@ -6,14 +6,16 @@ time, so that only what was started here is ever stopped.
 
 from __future__ import annotations
 
+import configparser
 import contextlib
+import hashlib
 import json
 import os
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import httpx
@@ -21,7 +23,7 @@ import psutil
 from pydantic import BaseModel, ConfigDict
 
 from cascada.errors import PlatformError
-from cascada.settings import Settings
+from cascada.settings import USER, Settings
 
 
 class Server(BaseModel):
@@ -76,7 +78,10 @@ def _remember(settings: Settings, servers: Mapping[str, Server]) -> None:
     partial.rename(path)
 
 
-def _start(settings: Settings, name: str, command: Sequence[str], *, what: str = "") -> Server:
+def _start(
+    settings: Settings, name: str, command: Sequence[str], *, what: str = "", cwd: Path | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> Server:  # fmt: skip
     known = running(settings)
     if name in known:
         return known[name]
@@ -85,27 +90,36 @@ def _start(settings: Settings, name: str, command: Sequence[str], *, what: str =
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd=settings.home
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            cwd=cwd or settings.home,
+            env={**os.environ, **(variables or {})},
         )
     started = psutil.Process(child.pid).create_time()
-    server = Server(name=name, url=_urls(settings)[name], pid=child.pid, started=started, log=log, what=what)
+    server = Server(name=name, url=_urls(settings).get(name, ""), pid=child.pid, started=started, log=log, what=what)
     _remember(settings, running(settings) | {name: server})
     return server
 
 
 def _urls(settings: Settings) -> dict[str, str]:
-    return {"prefect": settings.prefect_url, "mlflow": settings.mlflow_url, "service": settings.service_url}
+    return {
+        "prefect": settings.prefect_url, "mlflow": settings.mlflow_url, "service": settings.service_url,
+        "overview": settings.overview_url,
+    }  # fmt: skip
 
 
 def require_free_port(settings: Settings, name: str) -> None:
-    """Check that a server (``prefect``, ``mlflow`` or ``service``) runs already or can have its port.
+    """Check that a server runs already, can have its port, or needs none.
 
     Raises
     ------
     PlatformError
         If something else listens there.
     """
-    if name in running(settings):
+    if name in running(settings) or name not in _urls(settings):
         return
     port = int(_urls(settings)[name].rpartition(":")[2])
     with socket.socket() as probe:
@@ -129,13 +143,15 @@ def wait_until_ready(server: Server, path: str, *, timeout_s: float = 180.0) -> 
     PlatformError
         If its process ends or the time is over; the last lines of its log are in the message.
     """
+    _wait(server, lambda: httpx.get(server.url + path, timeout=5.0).is_success, timeout_s=timeout_s)
+
+
+def _wait(server: Server, is_ready: Callable[[], bool], *, timeout_s: float) -> None:
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
-        try:
-            if httpx.get(server.url + path, timeout=5.0).status_code == httpx.codes.OK:
+        with contextlib.suppress(httpx.TransportError):
+            if is_ready():
                 return
-        except httpx.TransportError:
-            pass
         if server.process() is None:
             break
         time.sleep(0.2)
@@ -153,6 +169,7 @@ def is_prefect_reachable() -> bool:
 
 def start_prefect(settings: Settings) -> Server:
     """Start the Prefect server, if it does not run yet; returns before it is ready."""
+    _make_database(settings, "prefect")
     command = [
         sys.executable,
         "-m",
@@ -169,11 +186,116 @@ def start_prefect(settings: Settings) -> Server:
 
 def start_mlflow(settings: Settings) -> Server:
     """Start the MLflow server over the project's store, if it does not run yet; returns before it is ready."""
+    _make_database(settings, "mlflow")
     command = [
         sys.executable, "-m", "mlflow", "server", "--host", settings.host, "--port", str(settings.mlflow_port),
         "--workers", "1", "--backend-store-uri", os.environ["MLFLOW_TRACKING_URI"],
+        "--default-artifact-root", str(settings.home / "mlartifacts"),
     ]  # fmt: skip
-    return _start(settings, "mlflow", command)
+    if settings.password is None:
+        return _start(settings, "mlflow", command)
+    variables = _ask_for_login(settings, settings.password.get_secret_value())
+    return _start(settings, "mlflow", [*command, "--app-name", "basic-auth"], variables=variables)
+
+
+def _ask_for_login(settings: Settings, password: str) -> dict[str, str]:
+    """Write what MLflow's own authentication reads, for nobody else to read, and return the variables that name it."""
+    folder = settings.home / "mlflow-auth"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    config = configparser.ConfigParser(interpolation=None)
+    config["mlflow"] = {
+        "default_permission": "READ", "database_uri": f"sqlite:///{folder / 'users.db'}",
+        "admin_username": USER, "admin_password": password,
+    }  # fmt: skip
+    with os.fdopen(os.open(folder / "config.ini", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        config.write(file)
+    return {
+        "MLFLOW_AUTH_CONFIG_PATH": str(folder / "config.ini"),
+        "MLFLOW_FLASK_SERVER_SECRET_KEY": hashlib.sha256(f"{folder} {password}".encode()).hexdigest(),
+    }
+
+
+def _make_database(settings: Settings, name: str) -> None:
+    """Make a database on the PostgreSQL server of the settings, unless it is there.
+
+    Raises
+    ------
+    PlatformError
+        If the server cannot be reached or refuses.
+    """
+    if settings.database is None:
+        return
+    import psycopg
+    from psycopg import errors, sql
+
+    address = f"{settings.database.get_secret_value().rstrip('/')}/postgres"
+    try:
+        with psycopg.connect(address, autocommit=True, connect_timeout=10) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    except errors.DuplicateDatabase:
+        return
+    except psycopg.Error as error:
+        raise PlatformError(
+            f"the database {name!r} cannot be made", where="CASCADA_DATABASE", got=str(error).strip(),
+            hint="start PostgreSQL, and name a user that may create databases",
+        ) from error  # fmt: skip
+
+
+def set_up_prefect(settings: Settings) -> None:
+    """Bring the Prefect server to the pools, deployments and automations of this checkout.
+
+    Raises
+    ------
+    PlatformError
+        If it cannot be done.
+    """
+    command = [sys.executable, "-m", "flows.deployments"]
+    answer = subprocess.run(command, cwd=settings.root, capture_output=True, text=True, check=False)
+    if answer.returncode != 0:
+        raise PlatformError("Prefect could not be set up", got=(answer.stderr or answer.stdout)[-2000:])
+
+
+def start_worker(settings: Settings, pool: str = "default") -> Server:
+    """Start a worker that runs what is deployed to a pool; returns before it is ready."""
+    name = worker_name(pool)
+    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process", "--name", name]
+    return _start(settings, "worker", command, what=f"pool {pool}", cwd=settings.root)
+
+
+def worker_name(pool: str) -> str:
+    """Name the worker of this machine for a pool."""
+    return f"{socket.gethostname()}-{pool}"
+
+
+def wait_for_worker(server: Server, pool: str = "default", *, timeout_s: float = 60.0) -> None:
+    """Wait until Prefect has heard of the worker.
+
+    Raises
+    ------
+    PlatformError
+        If its process ends or the time is over.
+    """
+    url = f"{os.environ['PREFECT_API_URL']}/work_pools/{pool}/workers/filter"
+
+    def is_online() -> bool:
+        found = httpx.post(url, json={}, timeout=5.0, auth=prefect_login())
+        online = [one["name"] for one in found.json() if one["status"] == "ONLINE"] if found.is_success else []
+        return worker_name(pool) in online
+
+    _wait(server, is_online, timeout_s=timeout_s)
+
+
+def prefect_login() -> httpx.BasicAuth | None:
+    """Take user and password from Prefect's own variable; None when it asks for none."""
+    user, _, password = os.environ.get("PREFECT_API_AUTH_STRING", "").partition(":")
+    return httpx.BasicAuth(user, password) if user else None
+
+
+def start_overview(settings: Settings) -> Server:
+    """Start the page that links everything, if it does not run yet; returns before it is ready."""
+    command = [sys.executable, "-m", "uvicorn", "cascada.overview.page:app", "--host", settings.host,
+               "--port", str(settings.overview_port), "--log-level", "warning"]  # fmt: skip
+    return _start(settings, "overview", command, cwd=settings.root)
 
 
 def start_service(settings: Settings, bento: Path, *, what: str) -> Server:

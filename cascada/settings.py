@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from cascada.errors import PlatformError
+from cascada.errors import ConfigError, PlatformError
 
 # Names and values from each tool's own documentation; every one of them switches a call home off.
 QUIET = {
@@ -25,6 +25,10 @@ QUIET = {
 }
 
 
+USER = "admin"
+"""Who signs in at the local servers, with the password of the settings."""
+
+
 class Settings(BaseSettings):
     """Settings of the machine, from ``CASCADA_*`` environment variables; never part of an experiment."""
 
@@ -35,6 +39,13 @@ class Settings(BaseSettings):
     prefect_port: int = Field(4200, ge=1, le=65535)
     mlflow_port: int = Field(5000, ge=1, le=65535)
     service_port: int = Field(3000, ge=1, le=65535)
+    overview_port: int = Field(8080, ge=1, le=65535)
+    password: SecretStr | None = Field(
+        None, description="asked for by every local server; needed as soon as `host` is not this machine alone"
+    )
+    database: SecretStr | None = Field(
+        None, description="PostgreSQL of Prefect and MLflow, as postgresql://user:password@host; SQLite when omitted"
+    )
     notify: SecretStr = Field(SecretStr(""), description="Apprise addresses, parted by spaces, that hear of runs")
     notify_on: Literal["end", "failure"] = Field("end", description="which ends of runs are announced")
 
@@ -44,6 +55,23 @@ class Settings(BaseSettings):
     trusted_keys: Path | None = Field(
         None, description="folder of public keys (*.pub) whose signatures count; .cascada/keys when omitted"
     )
+
+    @model_validator(mode="after")
+    def _ask_others(self) -> Self:
+        """Have a password wherever another machine can reach the servers."""
+        if self.password is None and self.host not in {"127.0.0.1", "localhost", "::1"}:
+            raise ConfigError(
+                "the servers would be open to everybody", where=f"CASCADA_HOST={self.host}",
+                expected="CASCADA_PASSWORD, which Prefect, MLflow and the overview then ask for",
+            )  # fmt: skip
+        return self
+
+    @field_validator("database")
+    @classmethod
+    def _name_a_server(cls, database: SecretStr | None) -> SecretStr | None:
+        if database is not None and not database.get_secret_value().startswith("postgresql://"):
+            raise ConfigError("CASCADA_DATABASE is no PostgreSQL server", expected="postgresql://user:password@host")
+        return database
 
     @property
     def home(self) -> Path:
@@ -76,6 +104,10 @@ class Settings(BaseSettings):
     @property
     def service_url(self) -> str:
         return f"http://{self.host}:{self.service_port}"
+
+    @property
+    def overview_url(self) -> str:
+        return f"http://{self.host}:{self.overview_port}"
 
 
 def load_settings(start: Path | None = None) -> Settings:
@@ -114,21 +146,44 @@ def load_settings(start: Path | None = None) -> Settings:
 def process_environment(settings: Settings) -> dict[str, str]:
     """List the environment that every process of the platform runs in: quiet, offline, state inside the project."""
     home = settings.home
-    return QUIET | {
-        "PREFECT_HOME": str(home / "prefect"),
-        "PREFECT_API_URL": f"{settings.prefect_url}/api",
-        "PREFECT_SERVER_UI_API_URL": "/api",
-        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
-        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
-        "MLFLOW_TRACKING_URI": f"sqlite:///{home / 'mlflow.db'}",
-        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
-        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        "BENTOML_HOME": str(home / "bentoml"),
-        "DVC_SITE_CACHE_DIR": str(home / "dvc-site"),
-        "MPLCONFIGDIR": str(home / "matplotlib"),
-        "CASCADA_TRUSTED_KEYS": str(settings.trusted),
+    return (
+        QUIET
+        | _stores(settings)
+        | _logins(settings)
+        | {
+            "PREFECT_HOME": str(home / "prefect"),
+            "PREFECT_API_URL": f"{settings.prefect_url}/api",
+            "PREFECT_SERVER_UI_API_URL": "/api",
+            "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+            "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+            "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+            "PREFECT_WORKER_QUERY_SECONDS": "2",
+            "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+            "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            "BENTOML_HOME": str(home / "bentoml"),
+            "DVC_SITE_CACHE_DIR": str(home / "dvc-site"),
+            "MPLCONFIGDIR": str(home / "matplotlib"),
+            "CASCADA_TRUSTED_KEYS": str(settings.trusted),
+        }
+    )
+
+
+def _stores(settings: Settings) -> dict[str, str]:
+    if settings.database is None:
+        return {"MLFLOW_TRACKING_URI": f"sqlite:///{settings.home / 'mlflow.db'}"}
+    server = settings.database.get_secret_value().rstrip("/").removeprefix("postgresql://")
+    return {
+        "MLFLOW_TRACKING_URI": f"postgresql+psycopg://{server}/mlflow",
+        "PREFECT_API_DATABASE_CONNECTION_URL": f"postgresql+asyncpg://{server}/prefect",
     }
+
+
+def _logins(settings: Settings) -> dict[str, str]:
+    if settings.password is None:
+        return {}
+    login = f"{USER}:{settings.password.get_secret_value()}"
+    return {"PREFECT_SERVER_API_AUTH_STRING": login, "PREFECT_API_AUTH_STRING": login}
 
 
 def apply_environment(settings: Settings) -> None:

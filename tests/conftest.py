@@ -84,7 +84,7 @@ def new_project(tmp_path_factory: pytest.TempPathFactory, network_log: Path) -> 
             source, target = REPOSITORY / name, root / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copytree(source, target) if source.is_dir() else shutil.copyfile(source, target)
-        ports = {f"CASCADA_{name}_PORT": str(free_port()) for name in ("PREFECT", "MLFLOW", "SERVICE")}
+        ports = {f"CASCADA_{name}_PORT": str(free_port()) for name in ("PREFECT", "MLFLOW", "SERVICE", "OVERVIEW")}
         watch = {"PYTHONPATH": str(network_log.parent), "NETWORK_WATCH": str(network_log)}
         project = Project(root, _clean_environment() | ports | watch | environment)
         project.git("init", "--quiet")
@@ -102,7 +102,7 @@ def new_project(tmp_path_factory: pytest.TempPathFactory, network_log: Path) -> 
 def prefect_api(new_project: Callable[..., Project]) -> str:
     """The API of a real Prefect server, started from the lock."""
     project = new_project()
-    answer = project.cascada("up", timeout=300)
+    answer = project.cascada("up", "prefect", "mlflow", timeout=300)
     assert answer.returncode == 0, answer.stderr
     url = f"{project.settings.prefect_url}/api"
     assert httpx.get(f"{url}/health").json() is True

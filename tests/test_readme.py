@@ -47,7 +47,10 @@ def checkout(tmp_path: Path, new_project) -> Iterator[Project]:  # type: ignore[
 def with_ports(command: str, project: Project) -> str:
     """Put the test's ports in the place of the default ones."""
     settings = project.settings
-    ports = {4200: settings.prefect_port, 5000: settings.mlflow_port, 3000: settings.service_port}
+    ports = {
+        4200: settings.prefect_port, 5000: settings.mlflow_port, 3000: settings.service_port,
+        8080: settings.overview_port,
+    }  # fmt: skip
     return re.sub(r"(?<=127\.0\.0\.1:)\d+", lambda match: str(ports[int(match[0])]), command)
 
 

@@ -11,8 +11,11 @@ import typer
 
 from cascada.cli.context import enter
 from cascada.cli.render import show_facts, stdout
-from cascada.errors import ArtifactError, nearest
+from cascada.errors import ArtifactError, ConfigError, nearest
 from cascada.settings import Settings, process_environment
+
+SERVERS = ("prefect", "mlflow", "worker", "service", "overview")
+"""In the order of their starting."""
 
 
 def start_observers(settings: Settings, *, service_follows: bool = False) -> None:
@@ -42,10 +45,61 @@ def start_champion(settings: Settings, model: str) -> str:
     return what
 
 
-def up() -> None:
-    """Start Prefect and MLflow, and the service when exactly one model has a champion."""
+def up(
+    servers: Annotated[
+        list[str] | None, typer.Argument(help=f"which, of {', '.join(SERVERS)}; all when omitted", show_default=False)
+    ] = None,
+) -> None:
+    """Start the platform: Prefect with pools and deployments, MLflow, a worker, the champion's service, an overview.
+
+    The service is started when exactly one model has a champion.
+    """
     settings = enter()
-    start_observers(settings)
+    from cascada import platform
+
+    wanted = _chosen(servers)
+    for name in wanted:
+        platform.require_free_port(settings, name)
+    started = {
+        name: start(settings)
+        for name, start in (
+            ("prefect", platform.start_prefect),
+            ("mlflow", platform.start_mlflow),
+            ("overview", platform.start_overview),
+        )
+        if name in wanted
+    }  # fmt: skip
+    if "prefect" in started:
+        platform.wait_until_ready(started["prefect"], "/api/health")
+    if "worker" in wanted:
+        _start_worker(settings)
+    for name, path in (("mlflow", "/health"), ("overview", "/livez")):
+        if name in started:
+            platform.wait_until_ready(started[name], path)
+    if "service" in wanted:
+        _start_only_champion(settings)
+    show_facts("Open", _addresses(settings))
+
+
+def _chosen(servers: list[str] | None) -> tuple[str, ...]:
+    unknown = set(servers or ()) - set(SERVERS)
+    if unknown:
+        name = min(unknown)
+        raise ConfigError(f"there is no server {name!r}", expected=", ".join(SERVERS), hint=nearest(name, SERVERS))
+    return tuple(name for name in SERVERS if not servers or name in servers)
+
+
+def _start_worker(settings: Settings) -> None:
+    from cascada import platform
+
+    if not (settings.root / "prefect.yaml").exists():
+        stdout.print("no prefect.yaml here: nothing is deployed, and no worker is started")
+        return
+    platform.set_up_prefect(settings)
+    platform.wait_for_worker(platform.start_worker(settings))
+
+
+def _start_only_champion(settings: Settings) -> None:
     from cascada.tracking import models
 
     champions = [name for name in models.list_models() if models.find_alias(name, models.CHAMPION)]
@@ -53,7 +107,6 @@ def up() -> None:
         start_champion(settings, champions[0])
     elif champions:
         stdout.print(f"several models have a champion; serve one with `cascada serve {champions[0]}`")
-    show_facts("Open", _addresses(settings))
 
 
 def _addresses(settings: Settings) -> dict[str, str]:

@@ -121,6 +121,22 @@ def fetch_files(run_id: str, folder: str, destination: Path) -> Path:
         ) from error
 
 
+def find_file(run_id: str, path: str, destination: Path) -> Path | None:
+    """Copy one file of a run, unless it is copied already; None if the run has no such file."""
+    copied = destination / path
+    if copied.exists():
+        return copied
+    try:
+        return fetch_files(run_id, path, destination)
+    except ArtifactError:
+        return None
+
+
+def read_metrics(run_id: str) -> dict[str, float]:
+    """Read the last value of each metric of a run."""
+    return dict(MlflowClient().get_run(run_id).data.metrics)
+
+
 def has_run(run_id: str) -> bool:
     """Tell whether the store has a run of this id."""
     try:

@@ -1,0 +1,1 @@
+"""The page that links everything: servers, champions, runs, workers."""

@@ -1,0 +1,141 @@
+"""What `cascada up` brings a Prefect server to: pools, the deployments of prefect.yaml, a limit, automations.
+
+``python -m flows.deployments`` in the checkout; a second call changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from prefect.automations import Automation
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, WorkPoolCreate
+from prefect.client.schemas.objects import StateType
+from prefect.events.actions import ChangeFlowRunState, RunDeployment
+from prefect.events.schemas.automations import EventTrigger, Posture
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+from prefect.workers.process import ProcessWorker
+
+from cascada.errors import PlatformError
+from cascada.settings import apply_environment, load_settings
+from flows.notices import NOT_VERIFIED, PROMOTED
+
+POOLS = ("default", "gpu-onprem", "gpu-cloud")
+GPU_LIMIT = "gpu"
+"""Name of the limit that a fit on a GPU occupies."""
+
+# Workers send a heartbeat every 30 s (PREFECT_FLOWS_HEARTBEAT_FREQUENCY); three may be lost.
+_SILENCE = timedelta(seconds=90)
+_ENDS = ("Completed", "Failed", "Cancelled", "Crashed")
+_MODEL = {"prefect.resource.id": "cascada.model.*"}
+_RUN = {"prefect.resource.id": "prefect.flow-run.*"}
+
+
+async def set_up() -> None:
+    """Bring the server to what this checkout needs."""
+    async with get_client() as client:
+        for pool in POOLS:
+            await _make_pool(client, pool)
+        await _make_limit(client)
+    _deploy()
+    async with get_client() as client:
+        notify = (await client.read_deployment_by_name("notify/notify")).id
+    for automation in automations(notify):
+        await _renew(automation)
+
+
+async def _make_pool(client: PrefectClient, name: str) -> None:
+    # With the template of the worker's own: without one, the server would look the type up on the internet.
+    template = ProcessWorker.get_default_base_job_template()
+    try:
+        await client.create_work_pool(WorkPoolCreate(name=name, type="process", base_job_template=template))
+    except ObjectAlreadyExists:
+        return
+
+
+async def _make_limit(client: PrefectClient) -> None:
+    try:
+        await client.read_global_concurrency_limit_by_name(GPU_LIMIT)
+    except ObjectNotFound:
+        await client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=GPU_LIMIT, limit=1))
+
+
+def _deploy() -> None:
+    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
+    answer = subprocess.run(command, cwd=load_settings().root, capture_output=True, text=True, check=False)
+    if answer.returncode != 0:
+        raise PlatformError(
+            "the deployments of prefect.yaml were refused", got=(answer.stderr or answer.stdout)[-2000:]
+        )
+
+
+def automations(notify: UUID) -> tuple[Automation, ...]:
+    """List what the server does by itself.
+
+    Parameters
+    ----------
+    notify
+        Deployment that tells people.
+    """
+    return (
+        Automation(
+            name="zombie-runs",
+            description="A run whose process is gone ends as Crashed.",
+            trigger=EventTrigger(
+                after={"prefect.flow-run.heartbeat"}, match=_RUN, for_each={"prefect.resource.id"},
+                expect={f"prefect.flow-run.{name}" for name in ("heartbeat", *_ENDS)},
+                posture=Posture.Proactive, threshold=1, within=_SILENCE,
+            ),
+            actions=[ChangeFlowRunState(state=StateType.CRASHED, message=f"no heartbeat for {_SILENCE.seconds} s")],
+        ),
+        Automation(
+            name="tell-of-failed-runs",
+            trigger=EventTrigger(
+                expect={"prefect.flow-run.Failed", "prefect.flow-run.Crashed"},
+                match=_RUN, posture=Posture.Reactive, threshold=1,
+            ),
+            actions=[
+                _tell(notify, "run {{ flow_run.name }} {{ flow_run.state.name }}", "{{ flow_run.state.message }}")
+            ],
+        ),
+        Automation(
+            name="tell-of-models",
+            trigger=EventTrigger(
+                expect={PROMOTED, NOT_VERIFIED}, match=_MODEL, posture=Posture.Reactive, threshold=1
+            ),
+            actions=[_tell(notify, "{{ event.resource.name }}: {{ event.event }}", "{{ event.payload.text }}")],
+        ),
+    )  # fmt: skip
+
+
+def _tell(notify: UUID, title: str, text: str) -> RunDeployment:
+    parameters: dict[str, Any] = {
+        name: {"__prefect_kind": "jinja", "template": template} for name, template in (("title", title), ("text", text))
+    }
+    return RunDeployment(source="selected", deployment_id=notify, parameters=parameters)
+
+
+async def _renew(automation: Automation) -> None:
+    """Make an automation, or bring the one of its name to what is written here."""
+    try:
+        known = await Automation.aread(name=automation.name)
+    except ValueError:
+        await automation.acreate()
+        return
+    automation.id = known.id
+    await automation.aupdate()
+
+
+def main() -> None:
+    """Set up the server that this process's environment names."""
+    apply_environment(load_settings())
+    asyncio.run(set_up())
+
+
+if __name__ == "__main__":
+    main()

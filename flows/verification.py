@@ -1,0 +1,59 @@
+"""Verify: train the champions again, and say whether they come out again."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from prefect import flow, get_run_logger, task
+from prefect.artifacts import create_table_artifact
+
+from cascada.errors import ArtifactError
+from cascada.jobs.locate import keep_verification, locate
+from cascada.jobs.verify import Request, verify
+from cascada.repro.compare import Verdict
+from cascada.settings import load_settings
+from cascada.tracking import models
+from flows.notices import NOT_VERIFIED, announce
+
+
+@task(task_run_name="{model}@champion")
+def verify_champion(model: str) -> Verdict:
+    """Replay the run that made a model's champion, and keep the verification with it."""
+    settings = load_settings()
+    with tempfile.TemporaryDirectory(prefix="cascada-verify-champion-") as scratch:
+        found = locate(f"{model}@{models.CHAMPION}", settings, Path(scratch))
+        verification = verify(
+            found.record, Request(), settings, registered_sha256=found.registered_sha256, report=get_run_logger().info
+        )
+        keep_verification(found, verification, settings)
+    told = f"{verification.verdict}: {'; '.join(verification.comparison.reasons[:3])}"
+    get_run_logger().info("%s@champion %s", model, told)
+    if not verification.verdict.passed:
+        announce(NOT_VERIFIED, model, told)
+    return verification.verdict
+
+
+@flow(name="verify-champions")
+def verify_champions(names: tuple[str, ...] = ()) -> dict[str, Verdict]:
+    """Verify the champions of some models.
+
+    Parameters
+    ----------
+    names
+        Of registered models; all that have a champion when omitted.
+
+    Raises
+    ------
+    ArtifactError
+        If one did not come out again; all are tried first.
+    """
+    chosen = names or tuple(name for name in models.list_models() if models.find_alias(name, models.CHAMPION))
+    verdicts = {name: verify_champion(name) for name in chosen}
+    create_table_artifact(
+        [{"model": name, "verdict": verdict.value} for name, verdict in verdicts.items()], key="verify"
+    )
+    bad = {name: verdict.value for name, verdict in verdicts.items() if not verdict.passed}
+    if bad:
+        raise ArtifactError("a champion did not come out again", got=", ".join(f"{n}: {v}" for n, v in bad.items()))
+    return verdicts
