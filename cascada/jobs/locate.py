@@ -65,13 +65,14 @@ def locate(name: str, settings: Settings, scratch: Path) -> Located:
         mirrored = [one for one in list_records(settings.home) if one.mirror()["run_id"] == name]
         if mirrored:
             return Located(mirrored[0], name)
-        if _MLFLOW_ID.fullmatch(name) and _is_in_mlflow(name):
+        if _MLFLOW_ID.fullmatch(name) and is_in_mlflow(name):
             return _from_mlflow(name, scratch)
         raise
     return Located(record, record.mirror()["run_id"])
 
 
-def _is_in_mlflow(run_id: str) -> bool:
+def is_in_mlflow(run_id: str) -> bool:
+    """Tell whether MLflow has a run of this id of its own."""
     from cascada.tracking import runs  # here and below: a record of a script needs no MLflow, which imports for seconds
 
     return runs.has_run(run_id)
