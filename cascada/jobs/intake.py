@@ -11,7 +11,7 @@ from typing import Literal
 from cascada.errors import ArtifactError, SourceError
 from cascada.jobs.locate import is_in_mlflow
 from cascada.jobs.preconditions import contradictions
-from cascada.jobs.reproduction import require_run_id
+from cascada.jobs.reproduction import require_harmless
 from cascada.repro.crate import RECORD, unpack_crate
 from cascada.repro.environment import Record
 from cascada.repro.fingerprint import file_sha256
@@ -81,7 +81,7 @@ def _take(source: Path, home: Path) -> Intake:
     try:
         record = _copy(source, aside)
         manifest = record.manifest
-        require_run_id(manifest.run_id, str(source))
+        require_harmless(manifest, str(source))
         found = _judge(record, home)
         if not found:
             record.folder.rename(home / "runs" / manifest.run_id)
@@ -110,7 +110,7 @@ def _copy(source: Path, aside: Path) -> RunRecord:
 def _judge(record: RunRecord, home: Path) -> bool:
     """Tell whether the run is here already; refuse one that contradicts itself, has not ended, or has a namesake."""
     manifest = record.manifest
-    altered = contradictions(record, manifest)
+    altered = _contradictions(record)
     if altered:
         raise ArtifactError(altered[0])
     here = home / "runs" / manifest.run_id
@@ -121,6 +121,13 @@ def _judge(record: RunRecord, home: Path) -> bool:
         told = "the run has not ended, or was killed with its supervisor on a machine that cannot be asked from here"
         raise ArtifactError(told, got=f"status running on {manifest.process.get('host', 'an unknown host')}")
     return manifest.kind == "experiment" and is_in_mlflow(manifest.run_id)
+
+
+def _contradictions(record: RunRecord) -> list[str]:
+    try:
+        return contradictions(record, record.manifest)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # JSON, but not that of a record
+        raise ArtifactError("the record cannot be read", got=f"{type(error).__name__}: {error}") from error
 
 
 def _require_same(one: Path, here: Path) -> None:

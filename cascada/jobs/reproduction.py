@@ -14,7 +14,8 @@ from cascada.errors import ArtifactError
 from cascada.jobs.verify import Request, verify
 from cascada.repro.commit import unpack_commit
 from cascada.repro.compare import Verdict
-from cascada.repro.crate import DATA, METADATA, PACK, RECORD, unpack_crate
+from cascada.repro.crate import DATA, METADATA, PACK, RECORD, require_plain, unpack_crate
+from cascada.repro.manifest import Manifest
 from cascada.repro.record import RunRecord, keep_out_of_git
 from cascada.repro.verification import Verification, store_verification
 from cascada.settings import Settings
@@ -53,7 +54,7 @@ def open_crate(crate: Path, folder: Path) -> Opened:
     unpack_crate(crate, folder)
     held = RunRecord(folder / RECORD)
     manifest = held.manifest
-    require_run_id(manifest.run_id, str(crate))
+    require_harmless(manifest, str(crate))
     pack = folder / PACK
     if not pack.is_file():
         raise ArtifactError(f"the crate has no {PACK}", where=str(crate), hint="`cascada export` makes whole ones")
@@ -64,16 +65,22 @@ def open_crate(crate: Path, folder: Path) -> Opened:
     return Opened(held, repository, data if data.is_dir() else None, named)
 
 
-def require_run_id(run_id: str, where: str) -> None:
-    """Refuse an id that is no plain name: folders are named by it.
+def require_harmless(manifest: Manifest, where: str) -> None:
+    """Refuse a manifest of elsewhere whose names lead out of the folders that they are used in.
 
     Raises
     ------
     ArtifactError
-        If it has a character other than letters, digits, ``_``, ``-`` and points, or begins with a point.
+        If its id is no plain name, or the working folder or an input of the project is not inside of the project.
     """
-    if not _RUN_ID.fullmatch(run_id):
-        raise ArtifactError("the run has an id that no run of cascada has", where=where, got=repr(run_id[:140]))
+    if not _RUN_ID.fullmatch(manifest.run_id):
+        raise ArtifactError(
+            "the run has an id that no run of cascada has", where=where, got=repr(manifest.run_id[:140])
+        )
+    inputs = [str(one["path"]) for one in manifest.dataset.get("inputs") or ()]
+    for name in (manifest.working_dir, *(name for name in inputs if not Path(name).is_absolute())):
+        if name != ".":
+            require_plain(name, where)
 
 
 def reproduce(
@@ -113,13 +120,16 @@ def reproduce(
             opened.record, request.model_copy(update=wanted), settings.model_copy(update={"root": opened.repository}),
             report=report,
         )  # fmt: skip
-        found = _with_advice(found, data=wanted["data"])
+        if wanted["data"] is None:
+            found = _with_advice(found, opened.record.manifest)
         return found, _keep(opened.record, found, settings.home / "reproduced")
 
 
-def _with_advice(found: Verification, *, data: Path | None) -> Verification:
-    unchecked = any(check.aspect == "dataset" and check.outcome != "same" for check in found.aspects)
-    if data is not None or found.verdict is not Verdict.UNVERIFIABLE or not unchecked:
+def _with_advice(found: Verification, manifest: Manifest) -> Verification:
+    """Say where data come from when the run had some, and neither the crate nor the user brought them."""
+    read = manifest.dataset.get("inputs") or (manifest.dataset.get("origin") or {}).get("sha256")
+    same = any(check.aspect == "dataset" and check.outcome == "same" for check in found.aspects)
+    if not read or same or found.verdict is not Verdict.UNVERIFIABLE:
         return found
     advice = "the crate holds no data, only their hashes: name their place with --data, or export it --with-data"
     comparison = found.comparison.model_copy(update={"reasons": (*found.comparison.reasons, advice)})

@@ -65,7 +65,8 @@ def pack_crate(parts: Mapping[str, Part], metadata: str, target: Path) -> None:
     if target.exists():
         raise ArtifactError("there is a file of this name", where=str(target), hint="remove it or choose another name")
     for name in parts:
-        _require_plain(name, str(target))
+        require_plain(name, str(target))
+    target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         with zipfile.ZipFile(partial, "w") as archive:
@@ -136,7 +137,7 @@ def _safe_entries(archive: zipfile.ZipFile, crate: Path) -> dict[str, zipfile.Zi
     entries: dict[str, zipfile.ZipInfo] = {}
     for entry in archive.infolist():
         name = entry.filename.removesuffix("/")
-        _require_plain(name, str(crate))
+        require_plain(name, str(crate))
         if name in entries:
             raise ArtifactError(f"the crate holds {name} twice", where=str(crate))
         mode = entry.external_attr >> 16
@@ -147,14 +148,20 @@ def _safe_entries(archive: zipfile.ZipFile, crate: Path) -> dict[str, zipfile.Zi
     return entries
 
 
-def _require_plain(name: str, where: str) -> None:
-    """Refuse names that a file system would take for a place elsewhere, or cannot write."""
+def require_plain(name: str, where: str) -> None:
+    """Refuse names that a file system would take for a place elsewhere, or cannot write.
+
+    Raises
+    ------
+    ArtifactError
+        If it is absolute, has ``..`` in it, a backslash, or what cannot be printed.
+    """
     parts = name.split("/")
     plain = name.isprintable() and "\\" not in name and not PurePosixPath(name).is_absolute()
     if not plain or {"", ".", ".."} & set(parts):
         raise ArtifactError(
-            f"a crate cannot hold a file of the name {name!r}", where=where,
-            expected="a path below the crate, of printable characters and without a backslash",
+            f"a run that travels cannot have a file of the name {name!r}", where=where,
+            expected="a path inside of it, of printable characters and without a backslash",
         )  # fmt: skip
 
 
