@@ -77,7 +77,7 @@ def _sources(path: Path) -> list[Path]:
 
 
 def _take(source: Path, home: Path) -> Intake:
-    aside = home / "incoming" / uuid.uuid4().hex
+    aside = home / f".incoming-{uuid.uuid4().hex}"
     try:
         record = _copy(source, aside)
         manifest = record.manifest

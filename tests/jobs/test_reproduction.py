@@ -17,6 +17,7 @@ from cascada.jobs.locate import Located
 from cascada.jobs.reproduction import reproduce
 from cascada.jobs.verify import Request
 from cascada.repro.compare import Verdict
+from cascada.repro.fingerprint import file_sha256
 from cascada.repro.record import RunRecord
 from cascada.repro.verification import Verification, read_verifications
 from cascada.settings import Settings
@@ -33,7 +34,7 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
     export_run(located, settings, left / "bare.zip")
     for name, change in ALTERED.items():
         other = RunRecord(Path(shutil.copytree(located.record.folder, left / name / "one")))
-        rewrite(other, change)
+        change(other)
         export_run(Located(other, ""), settings, left / f"{name}.zip")
     shutil.move(home / "work" / "data", left / "data")
     shutil.move(home / "far", left / "data" / "far")
@@ -41,23 +42,28 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return left
 
 
-def metric(manifest: dict[str, Any]) -> None:
-    manifest["assessment"]["metrics"]["sum"] = 11.0
+def package(record: RunRecord) -> None:
+    """Let the run have had one more package, and its lock say so."""
+    lock = record.folder / "lock.txt"
+    lock.write_text(f"{lock.read_text()}zz-toy==1.0\n")
+    sha256 = file_sha256(lock)
+    rewrite(
+        record,
+        lambda m: (m["software"]["packages"].update({"zz-toy": "1.0"}), m["software"].update(lock_sha256=sha256)),
+    )
 
 
-def name(manifest: dict[str, Any]) -> None:
-    manifest["run_id"] = "../../outside"
+def fields(aspect: str, **values: Any) -> Callable[[RunRecord], None]:
+    return lambda record: rewrite(record, lambda manifest: manifest[aspect].update(values))
 
 
-def place(manifest: dict[str, Any]) -> None:
-    manifest["dataset"]["inputs"][0]["path"] = "../../outside"
-
-
-def end(manifest: dict[str, Any]) -> None:
-    manifest.update(status="killed", exit_code=137)
-
-
-ALTERED: dict[str, Callable[[dict[str, Any]], None]] = {"metric": metric, "name": name, "place": place, "end": end}
+ALTERED: dict[str, Callable[[RunRecord], None]] = {
+    "metric": fields("assessment", metrics={"draw": 1.0, "sum": 11.0}),
+    "name": lambda record: rewrite(record, lambda manifest: manifest.update(run_id="../../outside")),
+    "place": fields("dataset", inputs=[{"path": "../../outside", "sha256": "0" * 64}]),
+    "end": lambda record: rewrite(record, lambda manifest: manifest.update(status="killed", exit_code=137)),
+    "package": package,
+}
 
 
 def again(crate: Path, there: Path, **request: Any) -> tuple[Verification, Path]:
@@ -104,6 +110,16 @@ def test_a_run_that_was_killed(left: Path, tmp_path: Path) -> None:
     assert found.comparison.reasons == (
         "the recorded run did not end by itself (killed), so there is no result to earn again",
     )
+
+
+@pytest.mark.slow
+def test_a_package_that_cannot_be_had(left: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("UV_OFFLINE", "1"), ("UV_NO_INDEX", "1"), ("UV_FIND_LINKS", str(tmp_path))):
+        monkeypatch.setenv(name, value)
+    found, _ = again(left / "package.zip", tmp_path / "there", data=left / "data")
+    assert found.verdict is Verdict.UNVERIFIABLE
+    assert "zz-toy 1.0 → not installed" in found.comparison.reasons[0]
+    assert list((tmp_path / "there" / ".cascada" / "environments").iterdir()), "built where they are found again"
 
 
 @pytest.mark.parametrize(
