@@ -103,7 +103,7 @@ def _require_whole(located: Located, state: str) -> None:
 def _fetch_outputs(located: Located) -> None:
     """Bring what an experiment made, its bundle, beside the copy of its record."""
     record = located.record
-    if record.manifest.kind != "experiment" or record.outputs.exists():
+    if record.manifest.kind != "experiment" or record.outputs.exists() or not located.mlflow_id:
         return
     from cascada.tracking import runs  # takes seconds, and records of scripts need it not
 

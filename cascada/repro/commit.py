@@ -34,7 +34,15 @@ def pack_commit(repository: Path, commit: str, target: Path) -> Path:
     require_commit(repository, commit)
     with tempfile.TemporaryDirectory(prefix="cascada-pack-") as scratch:
         names = "\n".join(_objects(repository, commit)).encode()
-        run_git(repository, "pack-objects", *_PLAIN, str(Path(scratch) / "commit"), given=names)
+        run_git(
+            repository,
+            "-c",
+            "pack.packSizeLimit=0",
+            "pack-objects",
+            *_PLAIN,
+            str(Path(scratch) / "commit"),
+            given=names,
+        )
         (made,) = Path(scratch).glob("commit-*.pack")
         target.parent.mkdir(parents=True, exist_ok=True)
         return Path(shutil.move(made, target))
@@ -89,7 +97,11 @@ def read_at(repository: Path, commit: str, name: str) -> str:
 
 def author_of(repository: Path, commit: str) -> str:
     """Name the author of a commit."""
-    return run_git(repository, "show", "--no-patch", "--format=%an", commit).decode(errors="replace").strip()
+    return (
+        run_git(repository, "show", "--no-patch", "--no-show-signature", "--format=%an", commit)
+        .decode(errors="replace")
+        .strip()
+    )
 
 
 def files_at(repository: Path, commit: str, path: str) -> int:

@@ -12,6 +12,7 @@ import os
 import shutil
 import stat
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -32,6 +33,7 @@ _MOST_METADATA = 64 * 2**20
 _HARMLESS = 2**30  # bytes unpacked; below it no ratio is asked for
 _MOST_TIMES = 100  # unpacked to packed
 _PIECE = 2**20
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeDecodeError)
 
 
 class Part(Record):
@@ -129,7 +131,7 @@ def unpack_crate(crate: Path, target: Path) -> None:
             _require_room(entries, crate, target)
             for name, entry in entries.items():
                 _extract(archive, entry, target / name, named.get(name))
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+    except (*_UNREADABLE, OSError, RuntimeError) as error:
         raise ArtifactError("the crate cannot be read", where=str(crate), got=str(error)) from error
 
 
@@ -209,7 +211,7 @@ def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, exp
     try:
         with archive.open(entry) as source, target.open("xb") as file:
             sha256 = _copy(source, file)
-    except zipfile.BadZipFile as error:  # its own checksum does not fit
+    except _UNREADABLE as error:  # its own checksum does not fit
         raise ArtifactError(f"{entry.filename} of the crate was altered", got=str(error)) from error
     if expected is not None and (sha256, target.stat().st_size) != expected:
         raise ArtifactError(

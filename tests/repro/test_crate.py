@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import stat
 import zipfile
 from pathlib import Path
@@ -76,6 +77,22 @@ def test_what_was_tampered_with_is_refused_by_name(
         unpack_crate(rewritten(crate, changes), tmp_path / "out")
     assert told in str(refusal.value)
     assert not (tmp_path / "outside.txt").exists()
+
+
+def test_no_byte_of_a_crate_changes_unseen(crate: Path, tmp_path: Path) -> None:
+    """Flip every byte: the crate is refused, or what comes out is what went in (a time of the zip says nothing)."""
+    content = crate.read_bytes()
+    unpack_crate(crate, tmp_path / "out")
+    whole = {p.name: p.read_bytes() for p in (tmp_path / "out").rglob("*") if p.is_file()}
+    flipped = tmp_path / "flipped.zip"
+    for at in range(len(content)):
+        shutil.rmtree(tmp_path / "out", ignore_errors=True)
+        flipped.write_bytes(content[:at] + bytes([content[at] ^ 0x41]) + content[at + 1 :])
+        try:
+            unpack_crate(flipped, tmp_path / "out")
+        except ArtifactError:
+            continue
+        assert {p.name: p.read_bytes() for p in (tmp_path / "out").rglob("*") if p.is_file()} == whole, at
 
 
 def test_a_link_is_refused(crate: Path, tmp_path: Path) -> None:
