@@ -60,7 +60,7 @@ def open_crate(crate: Path, folder: Path) -> Opened:
         raise ArtifactError(f"the crate has no {PACK}", where=str(crate), hint="`cascada export` makes whole ones")
     repository = unpack_commit(pack, manifest.code.commit, folder / "repository" / "project")
     graph = json.loads((folder / METADATA).read_text(encoding="utf-8"))["@graph"]
-    named = next((Path(one["value"]) for one in graph if one["@id"] == "#project-folder"), None)
+    named = next((Path(one["value"]) for one in graph if one.get("@id") == "#project-folder"), None)
     data = folder / DATA
     return Opened(held, repository, data if data.is_dir() else None, named)
 

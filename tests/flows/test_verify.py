@@ -82,6 +82,7 @@ def test_the_verification_stays_with_run_and_version(trained: tuple[Project, dic
     assert {one["level"] for one in json.loads(answer.stdout)["aspects"]} == {3}
 
 
+@pytest.mark.timeout(900)
 def test_the_champion_is_earned_again_from_its_crate(trained: tuple[Project, dict[str, Any]], tmp_path: Path) -> None:
     project, outcome = trained
     answer = project.cascada("export", "demo@champion", "--crate", str(tmp_path / "demo.zip"), "--json")
@@ -89,7 +90,7 @@ def test_the_champion_is_earned_again_from_its_crate(trained: tuple[Project, dic
     paths = project.environment["PYTHONPATH"].removeprefix(f"{project.root}{os.pathsep}")
     elsewhere = replace(project, root=tmp_path / "there", environment=project.environment | {"PYTHONPATH": paths})
     elsewhere.root.mkdir()
-    answer = elsewhere.cascada("reproduce", "../demo.zip", "--json", timeout=280)
+    answer = elsewhere.cascada("reproduce", "../demo.zip", "--json", "--timeout", "500", timeout=520)
     assert answer.returncode == 0, answer.stderr + answer.stdout
     found = json.loads(answer.stdout)
     assert (found["comparison"]["verdict"], found["run_id"]) == ("IDENTICAL", outcome["run_id"])
