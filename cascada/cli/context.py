@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import ValidationError
 
 from cascada.errors import ConfigError
@@ -9,10 +11,16 @@ from cascada.logs import configure_logging
 from cascada.settings import Settings, apply_environment, load_settings
 
 
-def enter(*, verbose: bool = False) -> Settings:
-    """Read the settings and prepare this process: logging, quiet environment, imports of the project's own packages."""
+def enter(*, verbose: bool = False, anywhere: bool = False) -> Settings:
+    """Read the settings and prepare this process: logging, quiet environment, imports of the project's own packages.
+
+    Parameters
+    ----------
+    anywhere
+        Whether the working folder stands for a project, and need be in no repository.
+    """
     try:
-        settings = load_settings()
+        settings = Settings(root=Path.cwd()) if anywhere else load_settings()
     except ValidationError as error:
         first = error.errors()[0]
         name = f"CASCADA_{'_'.join(str(part) for part in first['loc'])}".upper()

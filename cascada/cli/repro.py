@@ -15,10 +15,30 @@ from cascada.cli.render_runs import show_diff, show_score, show_verification
 from cascada.errors import ConfigError
 
 if TYPE_CHECKING:
+    from cascada.jobs.verify import Request
+    from cascada.repro.verification import Verification
     from cascada.settings import Settings
 
 RUN = typer.Argument(metavar="RUN", help="id of a run (or a beginning of it), MLflow run id, or MODEL@ALIAS")
 JSON = typer.Option("--json", help="print as JSON")
+
+# The options of `verify` and `reproduce`.
+LevelOf = Annotated[str, typer.Option("--level", help="hashes: look, run nothing; replay: run again and compare")]
+Relative = Annotated[
+    float, typer.Option("--tolerance", min=0, help="relative deviation of a metric that is equivalent")
+]
+Absolute = Annotated[float, typer.Option("--absolute-tolerance", min=0, help="the same, absolute")]
+Seeds = Annotated[int, typer.Option("--seeds", min=0, help="runs with other seeds that decide on a metric that is off")]
+Ignored = Annotated[
+    list[str] | None, typer.Option("--ignore", help="pattern of metrics or files to leave out, such as '*_seconds'")
+]
+DataAt = Annotated[Path | None, typer.Option("--data", help="where the input data are now", show_default=False)]
+Timeout = Annotated[
+    float | None,
+    typer.Option("--timeout", min=0.1, help="limit of a replay in s; ten times the recorded duration by default"),
+]
+OtherPackages = Annotated[bool, typer.Option("--allow-environment-change", help="replay here although packages differ")]
+JUnit = Annotated[Path | None, typer.Option("--junit", help="write JUnit XML", show_default=False)]
 
 
 def score(
@@ -48,23 +68,15 @@ def score(
 
 def verify(
     run: Annotated[str, RUN],
-    level: Annotated[str, typer.Option(help="hashes: look, run nothing; replay: run again and compare")] = "replay",
-    tolerance: Annotated[float, typer.Option(min=0, help="relative deviation of a metric that is equivalent")] = 0.0,
-    absolute: Annotated[float, typer.Option("--absolute-tolerance", min=0, help="the same, absolute")] = 0.0,
-    seeds: Annotated[int, typer.Option(min=0, help="runs with other seeds that decide on a metric that is off")] = 0,
-    ignore: Annotated[
-        list[str] | None, typer.Option("--ignore", help="pattern of metrics or files to leave out, such as '*_seconds'")
-    ] = None,
-    data: Annotated[
-        Path | None, typer.Option("--data", help="where the input data are now", show_default=False)
-    ] = None,
-    timeout: Annotated[
-        float | None, typer.Option(min=0.1, help="limit of a replay in s; ten times the recorded duration by default")
-    ] = None,
-    allow_environment_change: Annotated[
-        bool, typer.Option("--allow-environment-change", help="replay here although packages differ")
-    ] = False,
-    junit: Annotated[Path | None, typer.Option("--junit", help="write JUnit XML", show_default=False)] = None,
+    level: LevelOf = "replay",
+    tolerance: Relative = 0.0,
+    absolute: Absolute = 0.0,
+    seeds: Seeds = 0,
+    ignore: Ignored = None,
+    data: DataAt = None,
+    timeout: Timeout = None,
+    allow_environment_change: OtherPackages = False,
+    junit: JUnit = None,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Run a recorded run again, from its commit, data, packages and seed, and compare what comes out.
@@ -73,51 +85,77 @@ def verify(
     """
     settings = enter()
     from cascada.jobs.locate import keep_verification, locate
-    from cascada.jobs.verify import Request
     from cascada.jobs.verify import verify as verify_run
-    from cascada.repro.compare import Tolerance
-    from cascada.repro.junit import write_junit
 
-    _check(level, seeds)
-    request = Request(
-        level="hashes" if level == "hashes" else "replay", tolerance=Tolerance(relative=tolerance, absolute=absolute),
-        seeds=seeds, ignore=tuple(ignore or ()), data=data.resolve() if data else None, timeout_s=timeout,
+    request = ask(
+        level, (tolerance, absolute), seeds=seeds, ignore=ignore, data=data, timeout_s=timeout,
         allow_environment_change=allow_environment_change,
     )  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="cascada-record-") as scratch:
         found = locate(run, settings, Path(scratch))
         if level == "replay" and found.record.manifest.kind == "experiment":
-            _start_prefect(settings)
+            start_prefect(settings)
         verification = verify_run(
-            found.record, request, settings, registered_sha256=found.registered_sha256, report=_report
+            found.record, request, settings, registered_sha256=found.registered_sha256, report=report
         )
         keep_verification(found, verification, settings)
+    tell(verification, junit=junit, as_json=as_json)
+    sys.exit(verification.verdict.exit_code)
+
+
+def ask(
+    level: str, tolerance: tuple[float, float], *, seeds: int, ignore: list[str] | None, data: Path | None,
+    timeout_s: float | None, allow_environment_change: bool,
+) -> Request:  # fmt: skip
+    """Turn options into a request.
+
+    Parameters
+    ----------
+    tolerance
+        Relative and absolute.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such level, or too few seeds for a spread.
+    """
+    from cascada.jobs.verify import Request
+    from cascada.repro.compare import MIN_SEEDS, Tolerance
+
+    if level not in {"hashes", "replay"}:
+        raise ConfigError("--level is hashes or replay", got=level)
+    if 0 < seeds < MIN_SEEDS:
+        raise ConfigError(f"--seeds needs at least {MIN_SEEDS} runs for a spread", got=str(seeds))
+    relative, absolute = tolerance
+    return Request(
+        level="hashes" if level == "hashes" else "replay", tolerance=Tolerance(relative=relative, absolute=absolute),
+        seeds=seeds, ignore=tuple(ignore or ()), data=data.resolve() if data else None, timeout_s=timeout_s,
+        allow_environment_change=allow_environment_change,
+    )  # fmt: skip
+
+
+def start_prefect(settings: Settings) -> None:
+    """Start the server that the replay of an experiment needs, if none answers."""
+    from cascada.cli.train import ensure_prefect
+
+    ensure_prefect(settings)
+
+
+def report(what: str) -> None:
+    """Tell what is being done."""
+    stderr.print(what, markup=False)
+
+
+def tell(verification: Verification, *, junit: Path | None, as_json: bool) -> None:
+    """Print a verification, and write it for a CI server."""
+    from cascada.repro.junit import write_junit
+
     if junit:
         write_junit(verification, junit)
     if as_json:
         stdout.print_json(verification.model_dump_json())
     else:
         show_verification(verification)
-    sys.exit(verification.verdict.exit_code)
-
-
-def _check(level: str, seeds: int) -> None:
-    from cascada.repro.compare import MIN_SEEDS
-
-    if level not in {"hashes", "replay"}:
-        raise ConfigError("--level is hashes or replay", got=level)
-    if 0 < seeds < MIN_SEEDS:
-        raise ConfigError(f"--seeds needs at least {MIN_SEEDS} runs for a spread", got=str(seeds))
-
-
-def _start_prefect(settings: Settings) -> None:
-    from cascada.cli.train import ensure_prefect
-
-    ensure_prefect(settings)
-
-
-def _report(what: str) -> None:
-    stderr.print(what, markup=False)
 
 
 def diff(

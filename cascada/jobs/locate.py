@@ -10,7 +10,7 @@ from pathlib import Path
 from cascada.errors import ArtifactError, nearest
 from cascada.repro.fingerprint import file_sha256
 from cascada.repro.record import RunRecord, list_records, open_record
-from cascada.repro.signing import own_key, sign
+from cascada.repro.signing import own_key
 from cascada.repro.verification import Verification, read_verifications, signature_of, store_verification
 from cascada.settings import Settings
 
@@ -67,13 +67,14 @@ def locate(name: str, settings: Settings, scratch: Path) -> Located:
         mirrored = [one for one in list_records(settings.home) if one.mirror()["run_id"] == name]
         if mirrored:
             return Located(mirrored[0], name)
-        if _MLFLOW_ID.fullmatch(name) and _is_in_mlflow(name):
+        if _MLFLOW_ID.fullmatch(name) and is_in_mlflow(name):
             return _from_mlflow(name, scratch)
         raise
     return Located(record, record.mirror()["run_id"])
 
 
-def _is_in_mlflow(run_id: str) -> bool:
+def is_in_mlflow(run_id: str) -> bool:
+    """Tell whether MLflow has a run of this id of its own."""
     from cascada.tracking import runs  # here and below: a record of a script needs no MLflow, which imports for seconds
 
     return runs.has_run(run_id)
@@ -104,8 +105,8 @@ def keep_verification(located: Located, verification: Verification, settings: Se
 
     The record is what counts: when MLflow cannot be had, a warning is logged.
     """
-    path = store_verification(verification, located.record.folder)
-    sign(path, signature_of(path), key=own_key(settings.keys, settings.signing_key))
+    key = own_key(settings.keys, settings.signing_key)
+    path = store_verification(verification, located.record.folder, key=key)
     if not located.mlflow_id:
         return
     try:

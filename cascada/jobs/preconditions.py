@@ -9,8 +9,9 @@ from typing import Any
 
 from cascada.errors import CascadaError, PlatformError
 from cascada.jobs.environments import environment_changes
+from cascada.jobs.inputs import hash_outputs
 from cascada.jobs.retrain import input_folder
-from cascada.repro.code import is_clean_copy, restore_code
+from cascada.repro.code import altered_changes, is_clean_copy, restore_code
 from cascada.repro.environment import Record, hardware
 from cascada.repro.fingerprint import file_sha256, folder_sha256, json_sha256
 from cascada.repro.manifest import Manifest
@@ -110,6 +111,28 @@ def altered_claims(record: RunRecord, manifest: Manifest) -> list[str]:
     return found
 
 
+def contradictions(record: RunRecord, manifest: Manifest) -> list[str]:
+    """List everything in a record that does not have the hash that its manifest gives, and outputs that are missing.
+
+    Of a run whose supervisor was killed nothing but lock and changes is recorded with a hash.
+    """
+    found = _altered_lock(record, manifest) + altered_changes(record.code, manifest.code)
+    if manifest.status == "running":
+        return found
+    return found + altered_claims(record, manifest) + _altered_parts(record, manifest)
+
+
+def _altered_parts(record: RunRecord, manifest: Manifest) -> list[str]:
+    if manifest.kind == "experiment":
+        return []
+    recorded, held = manifest.assessment.get("outputs") or {}, hash_outputs(record.outputs)
+    differing = sorted(recorded.keys() ^ held.keys())
+    found = [f"the record was altered: {n} is {'missing' if n in recorded else 'no output'}" for n in differing]
+    if manifest.training.get("parameters_sha256") != json_sha256(record.parameters()):
+        found.append("the record was altered: params.jsonl does not have the hash that the manifest gives")
+    return found
+
+
 def _altered_lock(record: RunRecord, manifest: Manifest) -> list[str]:
     recorded, lock = manifest.software.lock_sha256, record.folder / "lock.txt"
     if not recorded:
@@ -150,7 +173,7 @@ def locate_inputs(manifest: Manifest, root: Path, data: Path | None, checkout: P
     Parameters
     ----------
     data
-        Stands for the only input, or is the folder that holds all inputs by their last name.
+        Stands for the only input, or is the folder that holds all inputs by their whole path or their last name.
     """
     inputs = [Path(one["path"]) for one in manifest.dataset.get("inputs") or ()]
     return {str(path): _locate(path, root, data, checkout, alone=len(inputs) == 1) for path in inputs}
@@ -161,8 +184,9 @@ def _locate(path: Path, root: Path, data: Path | None, checkout: Path, *, alone:
         return checkout / path
     if data is None:
         return root / path
-    inside = data / path.name
-    return data if alone and not inside.exists() else inside
+    places = (data / path.relative_to(path.anchor), data / path.name)
+    found = next((place for place in places if place.exists()), None)
+    return found or (data if alone else places[-1])
 
 
 def restore(record: RunRecord, checkout: Path, *, root: Path, inputs: Mapping[str, Path]) -> None:
@@ -189,7 +213,7 @@ def _link_inputs(where: Mapping[str, Path], checkout: Path) -> None:
 def _dataset(manifest: Manifest, where: dict[str, Path]) -> tuple[AspectCheck, list[str]]:
     if not where:
         return AspectCheck(aspect="dataset", outcome="unknown", detail="no input declared"), []
-    trouble = [_input_trouble(one, where[one["path"]]) for one in manifest.dataset["inputs"]]
+    trouble = [input_trouble(one, where[one["path"]]) for one in manifest.dataset["inputs"]]
     found = [line for line in trouble if line]
     if not found:
         return AspectCheck(aspect="dataset", outcome="same", detail=f"{len(where)} inputs by hash"), []
@@ -207,7 +231,7 @@ def _experiment_data(record: RunRecord, root: Path, data: Path | None) -> tuple[
     recorded = record.manifest.dataset.get("origin", {}).get("sha256")
     if folder is None or not isinstance(recorded, dict):
         return AspectCheck(aspect="dataset", outcome="unknown", detail="made or read anew by a replay"), []
-    found = {name: _find_below(folder, name) for name in recorded}
+    found = {name: find_below(folder, name) for name in recorded}
     gone = [name for name, path in found.items() if path is None]
     other = [name for name, path in found.items() if path is not None and file_sha256(path) != recorded[name]]
     told = "; ".join(
@@ -220,14 +244,15 @@ def _experiment_data(record: RunRecord, root: Path, data: Path | None) -> tuple[
     return AspectCheck(aspect="dataset", outcome="different" if other else "unknown", detail=told), [told]
 
 
-def _find_below(folder: Path, name: str) -> Path | None:
+def find_below(folder: Path, name: str) -> Path | None:
     """Find a file whose name is recorded from the innermost folder that held all inputs."""
     if (folder / name).is_file():
         return folder / name
     return next((path for path in sorted(folder.rglob(glob.escape(name))) if path.is_file()), None)
 
 
-def _input_trouble(recorded: dict[str, Any], path: Path) -> str:
+def input_trouble(recorded: dict[str, Any], path: Path) -> str:
+    """Say in which way an input is not the recorded one; empty when it is."""
     if not path.exists():
         return f"the input {recorded['path']} is gone (looked at {path}): name its new place with --data"
     digest = folder_sha256(path) if path.is_dir() else file_sha256(path)

@@ -48,6 +48,8 @@ class Request(Record):
         Shell patterns of metrics and output files that differ from run to run and say nothing: durations, dates.
     data
         Where the input data are now.
+    project
+        Where the project was when it ran; where it is, when omitted.
     timeout_s
         Limit of a replay; ten times the recorded duration, and at least a minute, when omitted.
     allow_environment_change
@@ -59,6 +61,7 @@ class Request(Record):
     seeds: int = Field(0, ge=0)
     ignore: tuple[str, ...] = ()
     data: Path | None = None
+    project: Path | None = None
     timeout_s: float | None = None
     allow_environment_change: bool = False
 
@@ -93,10 +96,10 @@ class _Bench:
                 timeout_s=self.timeout_s, log=self.log(name),
             )  # fmt: skip
         plan = plan_replay(
-            self.manifest, self.checkout, root=self.settings.root, inputs=self.inputs, folder=self.scratch / name,
+            self.manifest, self.checkout, root=self.recorded_root, inputs=self.inputs, folder=self.scratch / name,
             seed=self.manifest.randomness["root_seed"] if seed is None else seed, timeout_s=self.timeout_s,
         )  # fmt: skip
-        environment = replay_environment(self.manifest, self.settings.root, self.checkout)
+        environment = replay_environment(self.manifest, self.recorded_root, self.checkout)
         return replay(plan, python=self.python, environment=environment)
 
     def anew(self, number: int) -> _Bench:
@@ -104,6 +107,11 @@ class _Bench:
         checkout = self.scratch / f"checkout-{number}" / self.checkout.name
         restore(self.record, checkout, root=self.settings.root, inputs=self.inputs)
         return replace(self, checkout=checkout)
+
+    @property
+    def recorded_root(self) -> Path:
+        """Where paths of the project that the record holds begin."""
+        return self.request.project or self.settings.root
 
     @property
     def inputs(self) -> dict[str, Path]:

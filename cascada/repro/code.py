@@ -7,6 +7,7 @@ import hashlib
 import io
 import os
 import tarfile
+import tempfile
 import zlib
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -107,7 +108,7 @@ def restore_code(folder: Path, state: CodeState, target: Path, *, repository: Pa
     ArtifactError
         If the commit is not there any more, kept changes are missing or altered, or they do not apply.
     """
-    _require_commit(repository, state.commit)
+    require_commit(repository, state.commit)
     top = run_git(repository, "rev-parse", "--show-toplevel").decode().strip()
     # The clone borrows the repository's objects, so that a commit that no branch holds any more is found, too.
     run_git(repository, "clone", "--quiet", "--shared", "--no-checkout", top, str(target.resolve()))
@@ -118,7 +119,14 @@ def restore_code(folder: Path, state: CodeState, target: Path, *, repository: Pa
         _unpack(folder / _UNTRACKED, state.untracked, target)
 
 
-def _require_commit(repository: Path, commit: str) -> None:
+def require_commit(repository: Path, commit: str) -> None:
+    """Refuse a repository that does not have a commit.
+
+    Raises
+    ------
+    ArtifactError
+        If it is not there.
+    """
     try:
         run_git(repository, "cat-file", "-e", f"{commit}^{{commit}}")
     except CascadaError as error:
@@ -160,6 +168,20 @@ def _unpack(archive: Path, expected: dict[str, str], target: Path) -> None:
         ) from error
     for name, sha256 in expected.items():
         _require(target / name, sha256)
+
+
+def altered_changes(folder: Path, state: CodeState) -> list[str]:
+    """List what of the kept changes is missing or does not have the hash that the state gives."""
+    found = []
+    try:
+        if state.diff_sha256:
+            _require(folder / _DIFF, state.diff_sha256)
+        if state.untracked:
+            with tempfile.TemporaryDirectory(prefix="cascada-changes-") as scratch:
+                _unpack(folder / _UNTRACKED, state.untracked, Path(scratch))
+    except ArtifactError as error:
+        found.append(f"{error.what}: {Path(error.where).name}")
+    return found
 
 
 def is_clean_copy(target: Path, state: CodeState) -> bool:

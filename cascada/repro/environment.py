@@ -115,15 +115,20 @@ class Hardware(Record):
     threads: dict[str, int] = {}
 
 
-def run_git(root: Path, *arguments: str) -> bytes:
+def run_git(root: Path, *arguments: str, given: bytes | None = None) -> bytes:
     """Run git in a folder and return what it prints.
+
+    Parameters
+    ----------
+    given
+        What it reads from standard input.
 
     Raises
     ------
     PlatformError
         If git refuses.
     """
-    answer = subprocess.run(["git", *arguments], cwd=root, capture_output=True, check=False)
+    answer = subprocess.run(["git", *arguments], cwd=root, capture_output=True, check=False, input=given)
     if answer.returncode != 0:
         raise PlatformError(
             f"git {arguments[0]} failed",

@@ -172,10 +172,16 @@ def new_record(home: Path) -> RunRecord:
     """
     folder = home / "runs" / uuid.uuid4().hex[:12]
     folder.mkdir(parents=True)
+    keep_out_of_git(home)
+    return RunRecord(folder)
+
+
+def keep_out_of_git(home: Path) -> None:
+    """Tell git to ignore a state folder, which is made when it does not exist."""
+    home.mkdir(parents=True, exist_ok=True)
     ignored = home / ".gitignore"
     if not ignored.exists():
         ignored.write_text("*\n", encoding="utf-8")
-    return RunRecord(folder)
 
 
 def list_records(home: Path) -> list[RunRecord]:

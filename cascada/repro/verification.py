@@ -13,7 +13,7 @@ from cascada.errors import ArtifactError
 from cascada.repro.compare import Comparison, Numbers, Verdict
 from cascada.repro.environment import Record
 from cascada.repro.manifest import Manifest
-from cascada.repro.signing import require_signature
+from cascada.repro.signing import require_signature, sign
 
 logger = logging.getLogger(__name__)
 
@@ -73,14 +73,21 @@ class Verification(Numbers):
         return self.level == "replay" and self.verdict.passed and same
 
 
-def store_verification(verification: Verification, folder: Path) -> Path:
-    """Write a verification below a record's folder, named by the time that it began; returns the file."""
+def store_verification(verification: Verification, folder: Path, *, key: Path) -> Path:
+    """Write and sign a verification below a record's folder, named by the time that it began; returns the file.
+
+    Parameters
+    ----------
+    key
+        Private key.
+    """
     folder = folder / "verifications"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{verification.started.replace(':', '')}.json"
     partial = path.with_suffix(".writing")
     partial.write_text(verification.model_dump_json(indent=2) + "\n", encoding="utf-8")
     partial.rename(path)
+    sign(path, signature_of(path), key=key)
     return path
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ from mlflow.entities import Metric, Param, RunTag
 
 from cascada.repro.manifest import Manifest
 from cascada.repro.record import MetricPoint, RunRecord
+from cascada.repro.results import results_of
 from cascada.tracking.runs import end_run, experiment_id, log_files
 
 RUN_TAG = "cascada.run_id"
@@ -46,7 +48,8 @@ def mirror_record(record: RunRecord, artifacts: Path) -> str:
     else:
         run_id = str(client.create_run(experiment, tags={RUN_TAG: record.run_id}, run_name=record.run_id).info.run_id)
     _log_params(client, run_id, record.parameters())
-    for batch in _batches(_metrics(record), _METRICS):
+    metrics = _judged(manifest) if manifest.kind == "experiment" else _metrics(record)
+    for batch in _batches(metrics, _METRICS):
         client.log_batch(run_id, metrics=batch)
     client.log_batch(run_id, tags=[RunTag(name, value) for name, value in _tags(manifest).items()])
     _log_folder(run_id, record)
@@ -94,6 +97,13 @@ def _metrics(record: RunRecord) -> Iterator[Metric]:
     yield from (_metric(point) for name, point in last.items() if (counts[name] - 1) % strides[name] != 0)
 
 
+def _judged(manifest: Manifest) -> Iterator[Metric]:
+    """Give the metrics of an experiment that came from elsewhere: its record has one value of each."""
+    ended = int(datetime.fromisoformat(manifest.ended).timestamp() * 1000) if manifest.ended else 0
+    for name, value in results_of(manifest).metrics.items():
+        yield Metric(_name(name), value, ended, 0)
+
+
 def _metric(point: MetricPoint) -> Metric:
     return Metric(_name(point.name), point.value, int(point.time * 1000), point.step)
 
@@ -109,7 +119,7 @@ def _tags(manifest: Manifest) -> dict[str, str]:
 
 
 def _log_folder(run_id: str, record: RunRecord) -> None:
-    for name in ("manifest.json", "lock.txt", "output.log"):
+    for name in ("manifest.json", "experiment.yaml", "lock.txt", "output.log"):
         if (record.folder / name).exists():
             log_files(run_id, record.folder / name)
     for folder in (record.code, record.outputs, record.folder / "verifications"):

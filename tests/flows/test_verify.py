@@ -82,6 +82,30 @@ def test_the_verification_stays_with_run_and_version(trained: tuple[Project, dic
     assert {one["level"] for one in json.loads(answer.stdout)["aspects"]} == {3}
 
 
+@pytest.mark.timeout(900)
+def test_the_champion_is_earned_again_from_its_crate(trained: tuple[Project, dict[str, Any]], tmp_path: Path) -> None:
+    project, outcome = trained
+    answer = project.cascada("export", "demo@champion", "--crate", str(tmp_path / "demo.zip"), "--json")
+    assert answer.returncode == 0, answer.stderr
+    paths = project.environment["PYTHONPATH"].removeprefix(f"{project.root}{os.pathsep}")
+    elsewhere = replace(project, root=tmp_path / "there", environment=project.environment | {"PYTHONPATH": paths})
+    elsewhere.root.mkdir()
+    answer = elsewhere.cascada("reproduce", "../demo.zip", "--json", "--timeout", "500", timeout=520)
+    assert answer.returncode == 0, answer.stderr + answer.stdout
+    found = json.loads(answer.stdout)
+    assert (found["comparison"]["verdict"], found["run_id"]) == ("IDENTICAL", outcome["run_id"])
+    elsewhere.git("init", "--quiet")
+    assert elsewhere.cascada("import", "../demo.zip").returncode == 0
+    answer = elsewhere.cascada("runs", "sync", "--json")
+    assert json.loads(answer.stdout)["pending"] == {}, answer.stdout
+    with sqlite3.connect(elsewhere.root / ".cascada" / "mlflow.db") as database:
+        copied = dict(database.execute("select key, value from latest_metrics"))
+    recorded = json.loads((artifacts(project, outcome) / "manifest.json").read_text())["assessment"]["metrics"]
+    assert copied["accuracy"] == next(m["value"] for m in recorded if (m["name"], m["region"]) == ("accuracy", "all"))
+    again = project.cascada("import", str(tmp_path / "demo.zip"), "--json")
+    assert json.loads(again.stdout)[0]["outcome"] == "here already", "MLflow has it"
+
+
 def test_a_metric_altered_in_the_store(trained: tuple[Project, dict[str, Any]]) -> None:
     project, outcome = trained
     path = artifacts(project, outcome) / "manifest.json"

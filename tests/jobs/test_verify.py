@@ -17,7 +17,7 @@ from cascada.jobs.execute import execute
 from cascada.jobs.verify import Request, verify
 from cascada.repro.compare import Tolerance, Verdict
 from cascada.repro.record import RunRecord
-from cascada.repro.signing import own_key, sign
+from cascada.repro.signing import own_key
 from cascada.repro.verification import Verification, read_verifications, signature_of, store_verification
 from cascada.settings import Settings
 
@@ -317,12 +317,13 @@ def test_a_run_that_was_killed_has_no_result(root: Path) -> None:
 def test_a_verification_is_kept_and_read(root: Path) -> None:
     found = check(root, level="hashes")
     folder, keys = record_of(root).folder, root / ".cascada" / "keys"
-    path = store_verification(found, folder)
-    assert read_verifications(folder, trusted=keys) == (), "unsigned"
-    sign(path, signature_of(path), key=own_key(keys))
+    path = store_verification(found, folder, key=own_key(keys))
     assert read_verifications(folder, trusted=keys) == (found,)
+    assert read_verifications(folder, trusted=root) == (), "signed by a stranger"
     path.write_text(path.read_text().replace("IDENTICAL", "EQUIVALENT"))
     assert read_verifications(folder, trusted=keys) == (), "altered"
+    signature_of(path).unlink()
+    assert read_verifications(folder, trusted=keys) == (), "unsigned"
 
 
 JOB = """
