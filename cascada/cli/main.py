@@ -9,7 +9,7 @@ import click
 import typer
 
 import cascada
-from cascada.cli import data, demo, doctor, predict, repro, run, runs, servers, train
+from cascada.cli import check, data, demo, doctor, predict, repro, run, runs, servers, train
 from cascada.cli.render import stderr
 from cascada.errors import CascadaError
 
@@ -20,6 +20,7 @@ app.command("verify")(repro.verify)
 app.command("score")(repro.score)
 app.command("diff")(repro.diff)
 app.command("doctor")(doctor.doctor)
+app.command("check")(check.check)
 app.add_typer(runs.app, name="runs")
 app.add_typer(data.app, name="data")
 app.command("demo")(demo.demo)
