@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from repositories import repository, write
+from typer.testing import CliRunner, Result
+
+from cascada.cli.main import app
+from cascada.errors import CascadaError, ConfigError
+from cascada.repro.checks.answers import ANSWERS
+from cascada.repro.specification import load_specification, render
 
 SCRIPT = """
 import numpy as np
@@ -26,29 +33,28 @@ FILES = {
 }
 
 
-def cascada(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    quiet = {**os.environ, "MLFLOW_TRACKING_URI": "http://127.0.0.1:9", "COLUMNS": "100", "CASCADA_ROOT": ""}
-    quiet.pop("CASCADA_ROOT")
-    command = [str(Path(sys.executable).with_name("cascada")), *arguments]
-    return subprocess.run(command, cwd=root, env=quiet, capture_output=True, text=True, check=False)
-
-
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with one run."""
     root = repository(tmp_path_factory.mktemp("check") / "work", FILES)
-    answer = cascada(root, "run", "--data", "train.csv", "--data", "test.csv", "fit.py")
-    assert answer.returncode == 0, answer.stderr
+    offline = {**os.environ, "MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
+    program = str(Path(sys.executable).with_name("cascada"))
+    command = [program, "run", "--data", "train.csv", "--data", "test.csv", "fit.py"]
+    subprocess.run(command, cwd=root, env=offline, check=True, capture_output=True)
     return root
 
 
-def statuses(answer: subprocess.CompletedProcess[str]) -> dict[str, str]:
+def check(*arguments: str | Path) -> Result:
+    return CliRunner(env={"COLUMNS": "100"}).invoke(app, ["check", *map(str, arguments)])
+
+
+def statuses(answer: Result) -> dict[str, str]:
     return {item["id"]: item["status"] for item in json.loads(answer.stdout)["items"]}
 
 
 def test_a_recorded_run(project: Path) -> None:
-    answer = cascada(project, "check", "--json")
-    assert answer.returncode == 1, answer.stderr
+    answer = check(project, "--json")
+    assert answer.exit_code == 1, answer.output
     found = statuses(answer)
     assert [one for one in found if found[one] == "fail"] == [
         *("DAT-3", "DAT-4", "EVA-2", "EVA-3", "SOF-1", "SOF-4", "SOF-5", "SOF-6"),
@@ -58,32 +64,48 @@ def test_a_recorded_run(project: Path) -> None:
 
 
 def test_the_page_in_the_terminal(project: Path) -> None:
-    answer = cascada(project, "check")
-    assert max(map(len, answer.stdout.splitlines())) <= 100
-    assert "never repeated → cascada verify" in answer.stdout
-    assert "required and not met: DAT-3, EVA-2, SOF-1, SHR-9" in answer.stdout
-    assert "ML checklist: " in answer.stdout
+    answer = check(project)
+    assert "never repeated → cascada verify" in answer.output
+    assert "required and not met: DAT-3, EVA-2, SOF-1, SHR-9" in answer.output
+    assert "ML checklist: " in answer.output
 
 
-def test_a_folder_from_elsewhere(project: Path, tmp_path: Path) -> None:
-    assert statuses(cascada(tmp_path, "check", str(project), "--json"))["DAT-1"] == "pass"
-    bare = cascada(tmp_path, "check", "--json")
-    assert statuses(bare)["SHR-1"] == "fail"
-    assert json.loads(bare.stdout)["run_id"] == ""
+def test_the_run_is_chosen(project: Path) -> None:
+    newest = json.loads(check(project, "--json").stdout)["run_id"]
+    assert json.loads(check(project, "--run", newest[:6], "--json").stdout)["run_id"] == newest
+
+
+def test_all_that_must_be_is_exit_code_zero(project: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(project, tmp_path / "work")
+    known = check(root, "--json")
+    must = [item["id"] for item in json.loads(known.stdout)["items"] if item["level"] == "MUST"]
+    write(root, ANSWERS, "".join(f"{one}: {{answer: not applicable, reason: a toy}}\n" for one in must))
+    assert check(root).exit_code == 0
+
+
+def test_a_folder_without_git(tmp_path: Path) -> None:
+    answer = check(tmp_path, "--json")
+    assert statuses(answer)["SHR-1"] == "fail"
+    assert json.loads(answer.stdout)["run_id"] == ""
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
-    [(["nowhere"], 4, "there is no such folder"), (["--run", "zzz"], 6, "there is no run 'zzz'")],
+    [(["nowhere"], 4, "there is no such folder"), ([".", "--run", "zzz"], 6, "there is no run 'zzz'")],
 )
-def test_refusals(project: Path, arguments: list[str], code: int, told: str) -> None:
-    answer = cascada(project, "check", *arguments)
-    assert answer.returncode == code
-    assert told in answer.stderr
+def test_refusals(project: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, told: str) -> None:
+    monkeypatch.chdir(project)
+    error = check(*arguments).exception
+    assert isinstance(error, CascadaError)
+    assert (error.exit_code, told in str(error)) == (code, True)
 
 
 def test_unknown_answers_are_refused(tmp_path: Path) -> None:
-    write(tmp_path, "cascada-check.yaml", "DAT-88: {answer: yes, reason: x}\n")
-    answer = cascada(tmp_path, "check")
-    assert answer.returncode == 2
-    assert "there is no requirement DAT-88" in answer.stderr
+    write(tmp_path, ANSWERS, "DAT-88: {answer: yes, reason: x}\n")
+    error = check(tmp_path).exception
+    assert isinstance(error, ConfigError)
+    assert "there is no requirement DAT-88" in str(error)
+
+
+def test_the_specification_is_printed() -> None:
+    assert check("--specification").stdout == render(load_specification())

@@ -48,14 +48,19 @@ def lint_paths(paths: Iterable[Path], root: Path) -> Section:
 
 
 def lint_file(path: Path, root: Path) -> list[Finding]:
-    """Lint a script or a notebook; one that cannot be parsed is a finding itself."""
+    """Lint a script or a notebook; one that cannot be read is a finding itself."""
     try:
-        source = read_source(path, root)
+        return lint_source(read_source(path, root))
+    except SourceError as error:
+        return [_unreadable(error.where, 0, error.got)]
+
+
+def lint_source(source: SourceText) -> list[Finding]:
+    """Lint code that was read; what cannot be parsed is a finding itself."""
+    try:
         module = Module(source, _parse(source.text))
-    except (SourceError, SyntaxError) as error:
-        name = path.resolve().relative_to(root.resolve()).as_posix() if path.is_relative_to(root) else str(path)
-        line = (error.lineno or 0) if isinstance(error, SyntaxError) else 0
-        return [_unreadable(name, line, str(error))]
+    except SyntaxError as error:
+        return [_unreadable(source.path, error.lineno or 0, error.msg)]
     ignored = dict(_suppressions(source))
     found = [finding for rule in all_rules() for finding in _apply(rule, module, ignored)]
     return sorted([*found, *_unknown(source, ignored)], key=lambda one: (one.line, one.rule))
@@ -70,7 +75,7 @@ def _parse(text: str) -> ast.Module:
 def _unreadable(path: str, line: int, message: str) -> Finding:
     return Finding(
         rule="D001", name="code that cannot be read", severity=Severity.error, path=path, line=line,
-        message=message.splitlines()[0], fix="mend the file: what cannot be parsed cannot be run either",
+        message=message, fix="mend the file: what cannot be parsed cannot be run either",
     )  # fmt: skip
 
 

@@ -139,21 +139,11 @@ UNHASHED = json.dumps(CROISSANT).replace("sha256", "size")
 GONE = CodeState(commit="0" * 40, dirty=False, changes=(), changes_sha256="")
 BARE = SOFTWARE.model_copy(update={"image": ""})
 
-DEFECTS: list[tuple[str, Defect, str]] = [
+OF_RUNS: list[tuple[str, Defect, str]] = [
     ("inputs_hashed", told(dataset={"inputs": []}), "no input data declared"),
     ("inputs_unchanged", told(dataset={"changed_during_run": ["x.csv"]}), "x.csv changed"),
-    ("data_origin", having("data/README.md", "Some numbers.\n"), "no page"),
-    ("data_origin", having("data/README.md", "See https://example.org.\n"), "no page"),
-    ("data_croissant", without("data/croissant.json"), "no croissant.json"),
-    ("data_croissant", having("data/croissant.json", '{"name": "x"}'), "lacks license, distribution"),
-    ("data_croissant", having("data/croissant.json", "{"), "lacks valid JSON"),
-    ("data_croissant", having("data/croissant.json", UNHASHED), "hash of train.csv"),
-    ("downloads_pinned", having("a.py", "import requests\nrequests.get('https://a.org/x')\n"), "D402 a.py:2"),
     ("preprocessing_code", told(training={}), "no hash"),
-    ("no_leakage", having("a.py", "X = s.fit_transform(X)\na, b = train_test_split(X)\n"), "D501 a.py:1"),
-    ("no_leakage", having("a.py", "def f(:\n"), "a.py:1 cannot be parsed"),
     ("partitions_hashed", told(dataset={"inputs": [{"path": "all.csv", "sha256": "a"}]}), "no partition"),
-    ("partitions_disjoint", having("data/test.csv", "x,y\n1,2\n9,9\n"), "1 rows are in test and in train"),
     ("partitions_disjoint", told(partitions={"rows": {"train": 8, "test": 4}}, dataset={"rows_kept": 10}), "12 rows"),
     ("code_kept", told(code=GONE), "not in the repository"),
     ("code_kept", told(code=GONE.model_copy(update={"omitted": {"big.py": "too large"}})), "not"),
@@ -166,19 +156,34 @@ DEFECTS: list[tuple[str, Defect, str]] = [
     ("uncertainty_told", told(assessment={}), "no metric"),
     ("several_seeds", told(), "1 seeds"),
     ("seeds_recorded", told(randomness={}), "no seed"),
+    ("determinism_kept", told(randomness={"root_seed": 1}), "no determinism flags"),
+    ("packages_recorded", told(software=SOFTWARE.model_copy(update={"lock_sha256": ""})), "Python 3.11.7"),
+    ("container_recorded", told(software=BARE), "no container"),
+    ("container_recorded", told(software=BARE.model_copy(update={"container": "docker"})), "docker without an image"),
+    ("hardware_recorded", told(hardware=HARDWARE.model_copy(update={"flags": ()})), "Cray-1"),
+    ("run_verified", never_replayed, "never repeated"),
+    ("run_verified", diverged, "DIVERGED"),
+]  # fmt: skip
+
+OF_FILES: list[tuple[str, Defect, str]] = [
+    ("data_origin", having("data/README.md", "Some numbers.\n"), "no page"),
+    ("data_origin", having("data/README.md", "See https://example.org.\n"), "no page"),
+    ("data_croissant", without("data/croissant.json"), "no croissant.json"),
+    ("data_croissant", having("data/croissant.json", '{"name": "x"}'), "lacks license, distribution"),
+    ("data_croissant", having("data/croissant.json", "{"), "lacks valid JSON"),
+    ("data_croissant", having("data/croissant.json", UNHASHED), "hash of train.csv"),
+    ("downloads_pinned", having("a.py", "import requests\nrequests.get('https://a.org/x')\n"), "D402 a.py:2"),
+    ("no_leakage", having("a.py", "X = s.fit_transform(X)\na, b = train_test_split(X)\n"), "D501 a.py:1"),
+    ("no_leakage", having("a.py", "def f(:\n"), "a.py:1 cannot be parsed"),
+    ("partitions_disjoint", having("data/test.csv", "x,y\n1,2\n9,9\n"), "1 rows are in test and in train"),
     ("seeds_settable", having("a.py", "import random\nr = random.Random()\n"), "D102 a.py:2"),
     ("determinism_kept", having("a.py", "import torch\ntorch.use_deterministic_algorithms(False)\n"), "D302 a.py:2"),
-    ("determinism_kept", told(randomness={"root_seed": 1}), "no determinism flags"),
     ("order_fixed", having("a.py", "import os\nx = list(os.listdir('.'))\n"), "D201 a.py:2"),
     ("lock_file", having("requirements.txt", "numpy>=1\n"), "no file in git"),
     ("lock_file", without("requirements.txt"), "no file in git"),
-    ("packages_recorded", told(software=SOFTWARE.model_copy(update={"lock_sha256": ""})), "Python 3.11.7"),
     ("environment_as_locked", having("requirements.txt", "numpy==1.0\n"), "P102 requirements.txt"),
-    ("container_recorded", told(software=BARE), "no container"),
-    ("container_recorded", told(software=BARE.model_copy(update={"container": "docker"})), "docker without an image"),
     ("tests_present", without("tests/test_train.py"), "none"),
     ("ci_present", without(".github/workflows/ci.yml"), "none"),
-    ("hardware_recorded", told(hardware=HARDWARE.model_copy(update={"flags": ()})), "Cray-1"),
     ("no_machine_names", having("a.py", "p = '/home/ana/x.csv'\n"), "D401 a.py:1"),
     ("git_commit", no_git, "not a git repository"),
     ("tree_complete", having("new.py", ""), "P302"),
@@ -192,8 +197,6 @@ DEFECTS: list[tuple[str, Defect, str]] = [
     ("one_command", without("Makefile"), "none"),
     ("commit_pushed", unpushed, "no branch of a remote"),
     ("archived", having("CITATION.cff", "title: x\n"), "no DOI"),
-    ("run_verified", never_replayed, "never repeated"),
-    ("run_verified", diverged, "DIVERGED"),
     ("no_pickle", having("a.py", "import pickle\nm = pickle.load(f)\n"), "D404 a.py:2"),
     ("no_pickle", having("model.pkl", ""), "model.pkl is in git"),
 ]  # fmt: skip
@@ -202,7 +205,7 @@ DEFECTS: list[tuple[str, Defect, str]] = [
 @pytest.fixture
 def copy(whole: Evidence, tmp_path: Path) -> Evidence:
     """The same project, to be spoilt."""
-    root = shutil.copytree(whole.root, tmp_path / "work")
+    root = shutil.copytree(whole.root, tmp_path / "work", ignore=shutil.ignore_patterns("hooks", "logs"))
     return Evidence(root, whole.manifest, whole.verifications, whole.siblings)
 
 
@@ -214,9 +217,22 @@ def test_a_whole_project_passes(whole: Evidence, name: str) -> None:
     assert not outcome.next_step
 
 
-@pytest.mark.parametrize(("name", "plant", "told"), DEFECTS, ids=[f"{d[0]}-{d[2]}" for d in DEFECTS])
-def test_a_planted_defect_is_found(copy: Evidence, name: str, plant: Defect, told: str) -> None:
-    outcome = CHECKS[name](plant(copy))
+def named(defects: list[tuple[str, Defect, str]]) -> list[str]:
+    return [f"{name}-{told}" for name, _, told in defects]
+
+
+@pytest.mark.parametrize(("name", "plant", "told"), OF_RUNS, ids=named(OF_RUNS))
+def test_a_defect_of_the_run_is_found(whole: Evidence, name: str, plant: Defect, told: str) -> None:
+    assert_found(name, plant(whole), told)
+
+
+@pytest.mark.parametrize(("name", "plant", "told"), OF_FILES, ids=named(OF_FILES))
+def test_a_defect_of_the_files_is_found(copy: Evidence, name: str, plant: Defect, told: str) -> None:
+    assert_found(name, plant(copy), told)
+
+
+def assert_found(name: str, evidence: Evidence, told: str) -> None:
+    outcome = CHECKS[name](evidence)
     assert outcome.status == "fail", outcome
     assert told in outcome.detail
     assert outcome.next_step
@@ -224,7 +240,7 @@ def test_a_planted_defect_is_found(copy: Evidence, name: str, plant: Defect, tol
 
 def test_every_check_has_a_defect_and_a_requirement() -> None:
     asked = {one.check for one in load_specification().requirements} - {BY_HAND}
-    assert asked == CHECKS.keys() == {name for name, _, _ in DEFECTS}
+    assert asked == CHECKS.keys() == {name for name, _, _ in (*OF_RUNS, *OF_FILES)}
     assert len(FAMILIES) == 4
 
 

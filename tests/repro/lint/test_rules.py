@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from cascada.repro.diagnosis import Finding, Severity
-from cascada.repro.lint.check import all_rules, lint_file
+from cascada.repro.lint.check import all_rules, lint_source
+from cascada.repro.lint.sources import SourceText
 
 BREAKS = {
     "D101": [
@@ -197,9 +196,8 @@ KEEPS = {
 }  # fmt: skip
 
 
-def lint(folder: Path, code: str) -> list[Finding]:
-    (folder / "train.py").write_text(code + "\n")
-    return lint_file(folder / "train.py", folder)
+def lint(code: str) -> list[Finding]:
+    return lint_source(SourceText("train.py", f"{code}\n"))
 
 
 def cases(table: dict[str, list[str]]) -> list[tuple[str, str]]:
@@ -207,13 +205,13 @@ def cases(table: dict[str, list[str]]) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("rule", "code"), cases(BREAKS))
-def test_it_is_found(tmp_path: Path, rule: str, code: str) -> None:
-    assert rule in [one.rule for one in lint(tmp_path, code)]
+def test_it_is_found(rule: str, code: str) -> None:
+    assert rule in [one.rule for one in lint(code)]
 
 
 @pytest.mark.parametrize(("rule", "code"), cases(KEEPS))
-def test_what_comes_close_is_not(tmp_path: Path, rule: str, code: str) -> None:
-    assert rule not in [one.rule for one in lint(tmp_path, code)]
+def test_what_comes_close_is_not(rule: str, code: str) -> None:
+    assert rule not in [one.rule for one in lint(code)]
 
 
 def test_every_rule_has_cases() -> None:
@@ -222,14 +220,14 @@ def test_every_rule_has_cases() -> None:
     assert scripts == BREAKS.keys() == KEEPS.keys()
 
 
-def test_a_finding_says_where_and_what_to_do(tmp_path: Path) -> None:
-    (one,) = lint(tmp_path, "import os\n\nnames = list(\n    os.listdir('x')\n)")
+def test_a_finding_says_where_and_what_to_do() -> None:
+    (one,) = lint("import os\n\nnames = list(\n    os.listdir('x')\n)")
     assert one.where == "train.py:4"
     assert one.severity is Severity.warning
     assert "os.listdir() lists files" in one.message
     assert "sorted(" in one.fix
 
 
-def test_many_draws_are_one_finding(tmp_path: Path) -> None:
-    (one,) = lint(tmp_path, "import random\na = random.random()\nb = random.random()\nc = random.random()")
+def test_many_draws_are_one_finding() -> None:
+    (one,) = lint("import random\na = random.random()\nb = random.random()\nc = random.random()")
     assert one.message.endswith("and 2 more draws")
