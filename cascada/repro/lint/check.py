@@ -13,6 +13,7 @@ from pathlib import Path
 from cascada.errors import SourceError, nearest
 from cascada.repro.diagnosis import Finding, Section, Severity
 from cascada.repro.lint import inputs, kernels, leakage, notebooks, order, randomness
+from cascada.repro.lint.imports import with_imports
 from cascada.repro.lint.module import Module
 from cascada.repro.lint.rules import RULES, Rule
 from cascada.repro.lint.sources import SourceText, find_files, read_source
@@ -29,7 +30,7 @@ def all_rules() -> list[Rule]:
 
 
 def lint_paths(paths: Iterable[Path], root: Path) -> Section:
-    """Lint files and folders.
+    """Lint folders, and files with what they import of the project.
 
     Parameters
     ----------
@@ -41,7 +42,9 @@ def lint_paths(paths: Iterable[Path], root: Path) -> Section:
     SourceError
         If a path does not exist or is no Python.
     """
-    files = find_files(paths)
+    paths = list(paths)
+    named = [path for path in paths if path.is_file()]
+    files = list(dict.fromkeys([*find_files(paths), *with_imports(named, root)]))
     found = [finding for path in files for finding in lint_file(path, root)]
     listed = "1 file" if len(files) == 1 else f"{len(files)} files"
     return Section(title="Code", examined=f"{listed}, {len(RULES)} rules", findings=tuple(found))
