@@ -124,7 +124,7 @@ def _alike(one: Manifest, other: Manifest) -> bool:
 def several_seeds(evidence: Evidence) -> Outcome:
     """Count the seeds of finished runs with this command and code."""
     seeds = _seeds(evidence)
-    told = f"{len(seeds)} seeds with this command and code"
+    told = f"{len(seeds)} of {_SEEDS} seeds with this command and code"
     return passed(told) if len(seeds) >= _SEEDS else failed(told, "cascada run --seed N, with three values of N")
 
 

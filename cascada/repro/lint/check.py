@@ -42,7 +42,8 @@ def lint_paths(paths: Iterable[Path], root: Path) -> Section:
     SourceError
         If a path does not exist or is no Python.
     """
-    paths = list(paths)
+    root = root.resolve()
+    paths = [path.resolve() for path in paths]
     named = [path for path in paths if path.is_file()]
     files = list(dict.fromkeys([*find_files(paths), *with_imports(named, root)]))
     found = [finding for path in files for finding in lint_file(path, root)]

@@ -13,8 +13,8 @@ from cascada.repro.lint.sources import read_source
 def with_imports(scripts: list[Path], root: Path) -> list[Path]:
     """List scripts and every file of the project that they import, directly or not.
 
-    Modules are looked for beside the file that imports them, at the project's root and below ``src``; what is imported under a computed
-    name is not seen.
+    Modules are looked for beside the file that imports them, at the project's root and below ``src``; what is
+    imported under a computed name is not seen. All paths are absolute.
     """
     found: dict[Path, None] = {}
     waiting = list(scripts)

@@ -154,7 +154,7 @@ OF_RUNS: list[tuple[str, Defect, str]] = [
     ("uncertainty_told", told(assessment={"metrics": {"loss": 1.0, "loss_low": 0.5}}), "1 of 2 metrics"),
     ("uncertainty_told", told(assessment={"metrics": [{"name": "loss", "value": 1.0}]}), "1 of 1 metrics"),
     ("uncertainty_told", told(assessment={}), "no metric"),
-    ("several_seeds", told(), "1 seeds"),
+    ("several_seeds", told(), "1 of 3 seeds"),
     ("seeds_recorded", told(randomness={}), "no seed"),
     ("determinism_kept", told(randomness={"root_seed": 1}), "no determinism flags"),
     ("packages_recorded", told(software=SOFTWARE.model_copy(update={"lock_sha256": ""})), "Python 3.11.7"),
