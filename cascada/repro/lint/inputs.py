@@ -11,7 +11,7 @@ from cascada.repro.lint.module import Module, has_unpacking, is_constant, keywor
 from cascada.repro.lint.rules import Match, rule
 
 _ABSOLUTE = re.compile(
-    r"^(/(home|Users|mnt|media|scratch|afs|eos|gpfs|lustre|nfs|workspace|content)/\S|[A-Za-z]:[\\/]\S|~/\S)"
+    r"^(/(home|Users|mnt|media|scratch|afs|eos|gpfs|lustre|nfs|workspace|content)/\S|[A-Za-z]:[\\/](?!Windows|Program)\S|~/\S)"
 )
 _ADDRESS = re.compile(r"^(https?|ftp)://")
 _LOCAL = re.compile(r"^\w+://(localhost|127\.)")

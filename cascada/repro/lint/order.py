@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from cascada.repro.diagnosis import Severity
 from cascada.repro.lint.module import Module, last
@@ -24,7 +24,7 @@ _GROWING = frozenset({"append", "extend", "write", "insert"})
 )  # fmt: skip
 def _listing(module: Module) -> Iterator[Match]:
     for call in module.calls:
-        if _is_listing(module, call) and _order_matters(module, call):
+        if _is_listing(module, call) and _used_in_order(module, call):
             yield call, f"{_spelled(module, call)}() lists files in no fixed order"
 
 
@@ -45,7 +45,7 @@ def _spelled(module: Module, call: ast.Call) -> str:
 )  # fmt: skip
 def _set(module: Module) -> Iterator[Match]:
     for node in module.nodes:
-        if _is_set(module, node) and _order_matters(module, node):
+        if _is_set(module, node) and _used_in_order(module, node):
             yield node, "the order of a set is used"
 
 
@@ -65,6 +65,18 @@ def _finishing(module: Module) -> Iterator[Match]:
         unordered = isinstance(call.func, ast.Attribute) and call.func.attr == "imap_unordered"
         if (unordered or module.called(call) in _UNORDERED) and _order_matters(module, call):
             yield call, f"{last(module.called(call)) or 'imap_unordered'}() gives results as they finish"
+
+
+def _used_in_order(module: Module, node: ast.AST) -> bool:
+    """Tell whether the order of a collection matters where it stands, or where the variable that it goes to is used."""
+    parent = module.parents[node]
+    if not isinstance(parent, ast.Assign) or not isinstance(parent.targets[0], ast.Name):
+        return _order_matters(module, node)
+    if _sorted_later(module, parent.targets[0]):
+        return False
+    uses = (one for one in module.nodes if isinstance(one, ast.Name) and one.id == parent.targets[0].id)
+    here = (one for one in uses if module.scope(one) is module.scope(parent) and isinstance(one.ctx, ast.Load))
+    return any(_order_matters(module, one) for one in here)
 
 
 def _order_matters(module: Module, node: ast.AST) -> bool:
@@ -114,11 +126,7 @@ def _sorted_later(module: Module, target: ast.expr) -> bool:
         loses = last(module.called(call)) in {"sorted", "shuffle"}
         return in_place or (loses and any(ast.unparse(one) == name for one in call.args))
 
-    return _any_call(module, sorts)
-
-
-def _any_call(module: Module, holds: Callable[[ast.Call], bool]) -> bool:
-    return any(holds(call) for call in module.calls)
+    return any(sorts(call) for call in module.calls)
 
 
 def _collects(loop: ast.For | ast.AsyncFor) -> bool:

@@ -44,11 +44,14 @@ BREAKS = {
         "import glob\nfor f in glob.glob('*.csv'):\n    rows.append(f)",
         "from pathlib import Path\nfiles = list(Path('x').rglob('*.csv'))",
         "from pathlib import Path\ndef f(p: Path):\n    for q in p.iterdir():\n        yield q",
+        "import glob\nfiles = glob.glob('*.csv')\nfor f in files:\n    rows.append(f)",
+        "import glob\nfiles = glob.glob('*.csv')\ntables = [read(f) for f in files]",
         "import os\nfor i, f in enumerate(os.listdir('x')):\n    out.append((i, f))",
         "import os, pandas as pd\nt = pd.concat(pd.read_csv(f) for f in os.listdir('x'))",
     ],
     "D202": [
         "classes = list(set(labels))",
+        "names = set(labels)\ncolumns = [f(name) for name in names]",
         "for name in {'a', 'b'}:\n    columns.append(name)",
         "text = ','.join({str(x) for x in xs})",
         "x = [f(a) for a in set(names)]",
@@ -151,6 +154,8 @@ KEEPS = {
     ],
     "D202": [
         "classes = sorted(set(labels))",
+        "names = set(labels)\nok = 'a' in names\nn = len(names)",
+        "names = set(labels)\nfor name in sorted(names):\n    columns.append(name)",
         "n = len(set(labels))",
         "if name in {'a', 'b'}:\n    pass",
         "for name in sorted({'a', 'b'}):\n    columns.append(name)",
@@ -170,7 +175,7 @@ KEEPS = {
     ],
     "D305": ["x = x.to('cuda:0')", "x = x.to('cuda')", "import torch\ntorch.cuda.set_device(rank)"],
     "D306": ["import torch\ntorch.set_float32_matmul_precision('highest')"],
-    "D401": ["p = 'data/x.csv'", "route = '/predict'", "def f():\n    '/home/ana is no path here'", "p = '/dev/null'"],
+    "D401": ["p = 'data/x.csv'", "route = '/predict'", "def f():\n    '/home/ana'", "p = r'C:\\Windows'"],
     "D402": [
         "import httpx\nr = httpx.get('http://127.0.0.1:3000/predict')",
         "import requests, hashlib\nr = requests.get('https://example.org/x')\nhashlib.sha256(r.content)",
