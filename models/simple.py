@@ -41,6 +41,7 @@ class SimpleAutoencoderNetwork(Autoencoder):
         """Encode, reconstruct and classify features of shape (n, features)."""
         seen = x
         if self.training and self.spec.denoising:
+            # cascada: ignore[D101]  # the fit seeds PyTorch
             seen = x * (torch.rand_like(x) >= self.spec.denoising)
         latent = functional.selu(functional.linear(seen, self.matrix, self.encoder.bias))
         if self.decoder is None:

@@ -45,6 +45,7 @@ class VariationalAutoencoderNetwork(Autoencoder):
         mean, log_variance = self.mean(hidden), self.log_variance(hidden).clamp(-12.0, 12.0)
         latent = mean
         if self.training:
+            # cascada: ignore[D101]  # the fit seeds PyTorch
             latent = mean + torch.randn_like(mean) * torch.exp(0.5 * log_variance)
         divergence = 0.5 * (mean**2 + log_variance.exp() - 1.0 - log_variance).sum(dim=1)
         penalty = self.beta * divergence / x.shape[1]

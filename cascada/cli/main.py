@@ -9,7 +9,7 @@ import click
 import typer
 
 import cascada
-from cascada.cli import data, demo, exchange, predict, repro, run, runs, servers, train
+from cascada.cli import check, data, demo, doctor, exchange, predict, repro, run, runs, servers, train
 from cascada.cli.render import stderr
 from cascada.errors import CascadaError
 
@@ -22,6 +22,8 @@ app.command("diff")(repro.diff)
 app.command("export")(exchange.export)
 app.command("reproduce")(exchange.reproduce)
 app.command("import")(exchange.import_)
+app.command("doctor")(doctor.doctor)
+app.command("check")(check.check)
 app.add_typer(runs.app, name="runs")
 app.add_typer(data.app, name="data")
 app.command("demo")(demo.demo)

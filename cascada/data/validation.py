@@ -152,7 +152,7 @@ def load_suite(folder: Path, name: str) -> Suite:
     try:
         return Suite.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
-        known = [p.stem for p in folder.glob("*.yaml")]
+        known = sorted(p.stem for p in folder.glob("*.yaml"))
         raise ConfigError(f"there is no suite {name!r}", where=str(folder), hint=nearest(name, known)) from error
     except (yaml.YAMLError, ValidationError) as error:
         raise ConfigError("the suite is not valid", where=str(path), got=str(error)) from error

@@ -283,7 +283,7 @@ def now() -> str:
 def _require_script(launch: Launch) -> None:
     path = launch.cwd / launch.script
     if not path.is_file():
-        beside = [str(p.relative_to(launch.cwd)) for p in launch.cwd.rglob("*.py")][:50]
+        beside = sorted(str(p.relative_to(launch.cwd)) for p in launch.cwd.rglob("*.py"))[:50]
         raise ConfigError(
             f"there is no script {str(launch.script)!r}", where=str(launch.cwd),
             hint=nearest(str(launch.script), beside) if beside else "",

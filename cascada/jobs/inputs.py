@@ -42,7 +42,7 @@ def hash_inputs(paths: Iterable[Path], *, cwd: Path, root: Path) -> list[dict[st
 def _hash_input(path: Path, root: Path) -> dict[str, Any]:
     files = _files(path)
     if not files:
-        beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        beside = sorted(p.name for p in path.parent.iterdir()) if path.parent.is_dir() else []
         raise SourceError(
             "there is no such data" if not path.exists() else "the data folder is empty",
             where=str(path), hint=nearest(path.name, beside[:50]) if beside else "",

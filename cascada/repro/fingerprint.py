@@ -17,6 +17,7 @@ def file_sha256(path: Path) -> str:
 
 def folder_sha256(folder: Path) -> str:
     """Hash the names and bytes of all files below a folder; the order that the file system lists them in is no part."""
+    # cascada: ignore[D201]  # files_sha256 sorts them
     return files_sha256(folder, (path for path in folder.rglob("*") if path.is_file()))
 
 
@@ -40,6 +41,7 @@ def source_sha256(*folders: Path) -> str:
     """Hash the sources (Python, YAML, templates) below folders: what a cached result was computed by."""
     return json_sha256(
         {
+            # cascada: ignore[D201]  # files_sha256 sorts them
             folder.name: files_sha256(folder, (p for p in folder.rglob("*") if p.suffix in (".py", ".yaml", ".j2")))
             for folder in folders
         }

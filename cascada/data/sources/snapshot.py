@@ -27,7 +27,7 @@ def read_snapshot(config: SnapshotSource, directory: Path | None) -> SourceTable
     """
     folder = directory or Path()
     if not (folder / config.name / CARD).exists():
-        known = [card.parent.name for card in folder.glob(f"*/{CARD}")]
+        known = sorted(card.parent.name for card in folder.glob(f"*/{CARD}"))
         hint = (
             nearest(config.name, known) if known else "take one with `cascada data import` or `cascada data simulate`"
         )
