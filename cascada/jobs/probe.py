@@ -38,7 +38,7 @@ class ProbeResult:
     Attributes
     ----------
     same
-        Whether they were equal in all that was compared.
+        Whether they were equal in all that was compared; not when there was nothing to compare.
     steps
         Optimizer steps that were compared; 0 for a script that takes none, whose results were compared instead.
     explanation

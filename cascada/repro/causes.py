@@ -110,8 +110,8 @@ def _unexplained(found: Divergence) -> Cause:
     what = "which samples were drawn" if found.part == "ids" else "the numbers"
     return Cause(
         name="non-determinism",
-        evidence=f"nothing that was recorded explains {what}: look for clocks, threads, unseeded generators and kernels "
-        "without a fixed order with `cascada doctor`",
+        evidence=f"nothing that was recorded explains {what}: `cascada doctor` looks for clocks, generators without a "
+        "seed and kernels without a fixed order",
     )  # fmt: skip
 
 
@@ -124,18 +124,16 @@ def _order(found: Divergence, one: Manifest, other: Manifest) -> Iterator[Cause]
         return
     if found.same_samples is False and _inputs_differ(one, other):  # other data have other rows
         return
-    if found.same_samples is False:
-        yield Cause(
-            name="other samples", evidence="a whole pass over the data went over other samples, or another number"
-        )
-    elif found.same_samples:
-        yield Cause(
-            name="data order", evidence="a whole pass over the data went over the same samples in another order"
-        )
-    else:
-        yield Cause(
-            name="data order", evidence="other samples in the batch; no pass was completed that could tell other rows"
-        )
+    told = {
+        False: ("other samples", "a whole pass over the data had other samples, or another number of them"),
+        True: ("data order", "a whole pass over the data had the same samples in another order"),
+        None: (
+            "data order",
+            "other samples in the batch; no pass ended, which would tell order from other rows",
+        ),
+    }
+    name, evidence = told[found.same_samples]
+    yield Cause(name=name, evidence=evidence)
 
 
 def _seed(found: Divergence, one: Manifest, other: Manifest) -> Iterator[Cause]:

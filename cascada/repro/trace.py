@@ -105,7 +105,8 @@ class Divergence(Record):
     def __str__(self) -> str:
         if self.part == "length":
             return f"equal for {self.step} steps, where one of the two ends"
-        also = f", and then {', '.join(CHAIN[part] for part in self.also)}" if self.also else ""
+        after = [CHAIN[part] for part in self.also]
+        also = f", and then {', '.join(after[:2])}{', …' if len(after) > 2 else ''}" if after else ""
         return f"step {self.step}: {CHAIN[self.part]}{self._which()}{also}{self._where()}"
 
     def _which(self) -> str:
