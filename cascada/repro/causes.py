@@ -188,7 +188,7 @@ def _command(_: Divergence, one: Manifest, other: Manifest) -> Iterator[Cause]:
 
 
 def _own(parameters: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in parameters.items() if not key.endswith("sha256")}
+    return {key: value for key, value in parameters.items() if key != "trace_every" and not key.endswith("sha256")}
 
 
 def _code(_: Divergence, one: Manifest, other: Manifest) -> Iterator[Cause]:

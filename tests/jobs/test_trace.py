@@ -33,7 +33,8 @@ net = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.Tanh(), torch.nn.Lin
 adam = torch.optim.Adam(net.parameters(), lr=beside.get("rate", 0.01))
 rows = TensorDataset(table[:beside.get("rows", 4096)])
 order = None if beside.get("sorted") else torch.Generator().manual_seed(5)
-loader = DataLoader(rows, batch_size=1024, shuffle=order is not None, generator=order, num_workers=beside.get("workers", 0))
+workers = beside.get("workers", 0)
+loader = DataLoader(rows, batch_size=1024, shuffle=order is not None, generator=order, num_workers=workers)
 for epoch in range(2):
     for (x,) in loader:
         adam.zero_grad()

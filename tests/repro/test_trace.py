@@ -16,6 +16,10 @@ from cascada.repro.environment import CodeState, Hardware, Software
 from cascada.repro.manifest import Manifest
 from cascada.repro.trace import Divergence, describe_trace, first_divergence, read_trace
 
+SOFTWARE = Software(python="3.11.7", system="Linux", packages={"NumPy": "2.2", "pip": "1"}, imported={"NumPy": "2.2"})
+HARDWARE = Hardware(machine="x86_64", processor="Cray-1", cores=1, memory_gib=1.0, gpus=(), threads={"torch": 1})
+NEWER = SOFTWARE.model_copy(update={"packages": {"numpy": "2.3", "pip": "2"}, "imported": {"NumPy": "2.3"}})
+PARALLEL = HARDWARE.model_copy(update={"threads": {"torch": 4}})
 HEADER = {"trace": 1, "every": 2, "rng": ["python", "numpy", "torch"]}
 
 
@@ -54,8 +58,8 @@ def manifest(**changes: Any) -> Manifest:
         "training": {"parameters": {"Adam.lr": 0.1}, "code_sha256": "c"},
         "assessment": {},
         "randomness": {"root_seed": 1, "seeds": {"torch": 11}, "flags": {"PYTHONHASHSEED": "1"}},
-        "software": Software(python="3.11.7", system="Linux", packages={"NumPy": "2.2", "pip": "1"}, imported={"NumPy": "2.2"}),
-        "hardware": Hardware(machine="x86_64", processor="Cray-1", cores=1, memory_gib=1.0, gpus=(), threads={"torch": 1}),
+        "software": SOFTWARE,
+        "hardware": HARDWARE,
         "command": ("train.py",),
     }  # fmt: skip
     code = CodeState(commit="d" * 40, dirty=False, changes=(), changes_sha256="")
@@ -138,10 +142,6 @@ def test_a_missing_a_foreign_and_a_cut_trace(tmp_path: Path) -> None:
         read_trace(tmp_path)
 
 
-HARDWARE = manifest().hardware
-SOFTWARE = manifest().software
-
-
 @pytest.mark.parametrize(
     ("part", "changes", "name", "evidence"),
     [
@@ -151,11 +151,10 @@ SOFTWARE = manifest().software
         ("batch", {}, "data", "the same samples hold other numbers"),
         ("weights", {"training": {"parameters": {"Adam.lr": 0.2}}}, "parameters", "Adam.lr 0.1 → 0.2"),
         ("loss", {"training": {"parameters": {"Adam.lr": 0.1}, "code_sha256": "e"}}, "code", "another script"),
-        ("loss", {"software": SOFTWARE.model_copy(update={"packages": {"numpy": "2.3", "pip": "2"}, "imported": {"NumPy": "2.3"}})},
-         "package", "numpy 2.2 → 2.3"),
+        ("loss", {"software": NEWER}, "package", "numpy 2.2 → 2.3"),
         ("loss", {"software": SOFTWARE.model_copy(update={"python": "3.12.1"})}, "package", "Python 3.11.7 → 3.12.1"),
-        ("gradients", {"hardware": HARDWARE.model_copy(update={"threads": {"torch": 4}})}, "thread count", "torch: 1 → 4"),
-        ("loss", {"hardware": HARDWARE.model_copy(update={"processor": "Cray-2"})}, "hardware", "processor Cray-1 → Cray-2"),
+        ("gradients", {"hardware": PARALLEL}, "thread count", "torch: 1 → 4"),
+        ("loss", {"hardware": HARDWARE.model_copy(update={"processor": "Cray-2"})}, "hardware", "Cray-1 → Cray-2"),
         ("loss", {"command": ("train.py", "--fast")}, "parameters", "command train.py → train.py --fast"),
         ("loss", {}, "non-determinism", "cascada doctor"),
     ],
@@ -169,7 +168,7 @@ def test_each_cause_has_its_name(part: str, changes: dict[str, Any], name: str, 
 
 
 def test_what_cannot_explain_comes_last() -> None:
-    other = manifest(hardware=HARDWARE.model_copy(update={"threads": {"torch": 4}}))
+    other = manifest(hardware=PARALLEL)
     causes = likely_causes(Divergence(step=3, part="ids"), manifest(), other)
     assert [(c.name, c.explains) for c in causes] == [("data order", True), ("thread count", False)]
     installed = manifest(software=SOFTWARE.model_copy(update={"packages": {"NumPy": "2.2", "pip": "9"}}))
@@ -181,7 +180,7 @@ def test_the_page_shows_where_and_why(tmp_path: Path) -> None:
     other = steps()
     other[2]["loss"] = ["0x1.9p+0"]
     folders = written(tmp_path / "one", steps()), written(tmp_path / "other", other)
-    pair = manifest(), manifest(hardware=HARDWARE.model_copy(update={"threads": {"torch": 4}}))
+    pair = manifest(), manifest(hardware=PARALLEL)
     diff = diff_runs(*pair, repository=tmp_path, kept=(tmp_path, tmp_path))
     assert diff.trace is None
     write_page(diff, tmp_path / "plain.html")

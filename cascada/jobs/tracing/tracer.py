@@ -100,7 +100,7 @@ class Tracer:
         """Hash what the first module that is called with gradients gets; the hook then takes itself off."""
 
         def look(_: Any, inputs: Any) -> None:
-            if torch.is_grad_enabled():
+            if torch.is_grad_enabled() and not torch.compiler.is_compiling():
                 hook.remove()
                 harmless(self.samples.add_content)(inputs)
 
