@@ -48,6 +48,7 @@ bench-science: setup  ## Measure autoencoders and baselines on the open data set
 bench-training: setup  ## Measure Lightning against a bare loop, bf16 and compiling
 	@infra/bench.sh training
 
-bench-repro: setup  ## Measure what recording costs, and the verdicts on planted changes
+bench-repro: setup  ## Measure what recording and tracing cost, and the verdicts on planted changes
 	@infra/bench.sh recording
+	@infra/bench.sh trace
 	@infra/bench.sh verify

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +15,21 @@ from repositories import git, repository, write
 from cascada.jobs.execute import execute
 from cascada.jobs.preconditions import altered_claims
 from cascada.jobs.probe import probe
+from cascada.jobs.verify import Request, verify
 from cascada.repro.causes import TraceDiff, diff_traces
+from cascada.repro.compare import Verdict
 from cascada.repro.record import RunRecord
 from cascada.repro.trace import read_trace
+from cascada.settings import Settings
 
 pytestmark = pytest.mark.slow
 
 # What is planted comes by a file beside the repository, so that no argument and no line of code tells it.
 SCRIPT = """
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 import numpy as np, torch, scaling
 from torch.utils.data import DataLoader, TensorDataset
@@ -258,3 +267,34 @@ def test_a_probe_of_what_takes_no_step_compares_results(work: Path) -> None:
     write(work, "count.py", "import os\nopen('out.txt', 'w').write(os.urandom(4).hex())\n")
     other = probe("count.py", cwd=work, outputs=[Path("out.txt")])
     assert (other.same, other.explanation) == (False, "out.txt: other bytes")
+
+
+def test_verify_and_diff_name_the_first_divergence(work: Path) -> None:
+    beside = write(work.parent, "verified.json", "{}")
+    write(work, "verified.py", SCRIPT.replace("import scaling", "").replace(", scaling", "")
+          .replace('Path("../beside.json")', f"Path({str(beside)!r})").replace("scaling.FACTOR * ", ""))  # fmt: skip
+    command = ["cascada", "run", "--trace", "--trace-every", "3", "--data", "table.npy", "verified.py"]
+    answer = subprocess.run(command, cwd=work, env=environment(), capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stderr
+    record = RunRecord(work / ".cascada" / "runs" / answer.stderr.split()[-2])
+    assert verify(record, Request(), Settings(root=work)).verdict is Verdict.IDENTICAL
+    beside.write_text('{"seed": 7}')
+    found = verify(record, Request(), Settings(root=work))
+    assert found.verdict is Verdict.DIVERGED
+    told = [reason for reason in found.comparison.reasons if reason.startswith("first divergence in step 0")]
+    assert len(told) == 1
+    assert "likely cause: seed" in told[0]
+    other = subprocess.run(command, cwd=work, env=environment(), capture_output=True, text=True, check=False)
+    pair = record.run_id, other.stderr.split()[-2]
+    shown = subprocess.run(
+        ["cascada", "diff", "--trace", *pair], cwd=work, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert shown.returncode == 0, shown.stderr
+    assert "First divergence" in shown.stdout
+    assert "the code seeds itself" in " ".join(shown.stdout.split())
+
+
+def environment() -> dict[str, str]:
+    paths = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    kept = {name: value for name, value in os.environ.items() if name != "CASCADA_ROOT"}
+    return kept | {"PATH": paths, "MLFLOW_TRACKING_URI": "http://127.0.0.1:9", "COLUMNS": "200"}

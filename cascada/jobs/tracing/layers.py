@@ -43,7 +43,9 @@ class Layers:
 
 def _modules_of(place: dict[int, int]) -> list[nn.Module]:
     """Find the modules that hold any of these parameters; a class is asked, so that no lazy object is touched."""
-    modules = [found for found in gc.get_objects() if issubclass(type(found), nn.Module)]
+    living = gc.get_objects()
+    kinds = {kind for kind in set(map(type, living)) if issubclass(kind, nn.Module)}
+    modules: list[nn.Module] = [found for found in living if type(found) in kinds]
     return [module for module in modules if any(id(parameter) in place for parameter in module.parameters())]
 
 
