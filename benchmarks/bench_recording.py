@@ -16,7 +16,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from measures import machine, markdown_table
+from benchmarks.measures import machine, markdown_table
 
 _SCRIPTS = {
     "nothing": "pass\n",

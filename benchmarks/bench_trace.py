@@ -1,6 +1,6 @@
 """What a trace costs: steps of the same training with and without one, in turn, in one process.
 
-``python benchmarks/bench_trace.py [--rounds N] [--steps N]``
+``infra/bench.sh trace [--rounds N] [--steps N]``
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from itertools import chain, islice, repeat
 from pathlib import Path
 
 import torch
-from measures import machine, markdown_table
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from benchmarks.measures import markdown_table
 from cascada.jobs.tracing import DEFAULT_EVERY, traced
 
 BATCH = 1024
@@ -31,7 +31,6 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=100)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    print(f"# Cost of a trace\n\n{machine()}\n")  # noqa: T201
     print(  # noqa: T201
         f"A perceptron, batches of {BATCH} from a DataLoader, Adam, one thread; {options.rounds} rounds of "
         f"{options.steps} steps without and with a trace, in turn. CPU time of the process, medians over rounds; what "

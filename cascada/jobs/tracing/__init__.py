@@ -19,7 +19,7 @@ from cascada.jobs.tracing import current
 from cascada.repro.trace import TRACE_FILE
 
 DEFAULT_EVERY = 50
-"""Steps between two that are hashed by parameter: at 200,000 parameters this costs far less than 1 %."""
+"""Steps between two that are hashed by parameter: what a trace costs is measured by `benchmarks/bench_trace.py`."""
 
 
 def trace_run(run: active.ActiveRun) -> None:
@@ -34,7 +34,7 @@ def trace_run(run: active.ActiveRun) -> None:
 
 @contextmanager
 def traced(path: Path, *, every: int) -> Iterator[None]:
-    """Trace what this process trains in the block.
+    """Trace what this process trains in the block; of random states those of PyTorch, as nobody seeded the others.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def traced(path: Path, *, every: int) -> Iterator[None]:
     if not every:
         yield
         return
-    current.begin(path, every=every)
+    current.begin(path, every=every, generators=("torch", "cuda"))
     _install()
     current.tracer()  # before the first batch is made
     try:

@@ -13,18 +13,10 @@ _wanted: dict[str, Any] = {}
 _tracer: Tracer | None = None
 
 
-def begin(path: Path, *, every: int, stop_after: int = 0) -> None:
-    """Trace into a file from here on.
-
-    Parameters
-    ----------
-    every
-        Steps between two that are hashed by parameter.
-    stop_after
-        End the script after so many steps; 0 lets it go on.
-    """
+def begin(path: Path, **options: Any) -> None:
+    """Trace into a file from here on; the options are those of `cascada.jobs.tracing.tracer.Tracer`."""
     end()
-    _wanted.update(path=path, every=every, stop_after=stop_after, owner=os.getpid())
+    _wanted.update(path=path, options=options, owner=os.getpid())
 
 
 def tracer() -> Tracer | None:
@@ -35,7 +27,7 @@ def tracer() -> Tracer | None:
     if _tracer is None:
         from cascada.jobs.tracing.tracer import Tracer
 
-        _tracer = Tracer(_wanted["path"], every=_wanted["every"], stop_after=_wanted["stop_after"])
+        _tracer = Tracer(_wanted["path"], **_wanted["options"])
     return _tracer
 
 

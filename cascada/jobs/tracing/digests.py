@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -12,24 +12,34 @@ import numpy as np
 import torch
 from torch import Tensor
 
-GENERATORS = ("python", "numpy", "torch", "cuda")
-"""The global random generators, in the order of `random_states`."""
+
+def random_states(generators: Sequence[str]) -> list[str]:
+    """Hash the states of some of `GENERATORS`; empty for one that is not in use."""
+    return [_short(_STATES[name]()) for name in generators]
 
 
-def random_states() -> list[str]:
-    """Hash the state of each global generator; empty for one that is not in use."""
-    numpy = np.random.get_state(legacy=False)["state"]  # noqa: NPY002 - users draw from it
-    cuda = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
-    return [
-        _short(array("I", random.getstate()[1])),
-        _short(numpy["key"].tobytes() + bytes(str(numpy["pos"]), "ascii")),
-        _short(torch.get_rng_state().numpy()),
-        _short(torch.cuda.get_rng_state().numpy()) if cuda else "",
-    ]
+def _numpy_state() -> bytes:
+    state = np.random.get_state(legacy=False)["state"]  # noqa: NPY002 - users draw from it
+    return state["key"].tobytes() + str(state["pos"]).encode()
+
+
+def _cuda_state() -> Any:
+    in_use = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    return torch.cuda.get_rng_state().numpy() if in_use else b""
+
+
+_STATES: dict[str, Callable[[], Any]] = {
+    "python": lambda: array("I", random.getstate()[1]),
+    "numpy": _numpy_state,
+    "torch": lambda: torch.get_rng_state().numpy(),
+    "cuda": _cuda_state,
+}
+GENERATORS = tuple(_STATES)
+"""The global random generators."""
 
 
 def _short(buffer: Any) -> str:
-    return blake2b(buffer, digest_size=4).hexdigest()
+    return blake2b(buffer, digest_size=4).hexdigest() if len(buffer) else ""
 
 
 def tensor_digest(tensor: Tensor) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from weakref import WeakSet
@@ -31,14 +32,19 @@ class Tracer:
     ----------
     every
         Steps between two that are hashed by parameter; the first always is.
+    generators
+        Whose states are hashed, of `cascada.jobs.tracing.digests.GENERATORS`.
     stop_after
         End the script after so many steps; 0 lets it go on.
     """
 
-    def __init__(self, path: Path, *, every: int, stop_after: int = 0) -> None:
+    def __init__(
+        self, path: Path, *, every: int, generators: Sequence[str] = GENERATORS, stop_after: int = 0
+    ) -> None:  # fmt: skip
         self.samples = Samples()
         self._path, self._every, self._stop_after = path, every, stop_after
-        self._lines: list[dict[str, Any]] = [{"trace": FORMAT, "every": every, "rng": GENERATORS}]
+        self._generators = tuple(generators)
+        self._lines: list[dict[str, Any]] = [{"trace": FORMAT, "every": every, "rng": self._generators}]
         self._line: dict[str, Any] | None = None
         self._losses: deque[str | Tensor] = deque(maxlen=_MOST_LOSSES)
         self._layers = Layers()
@@ -53,7 +59,11 @@ class Tracer:
     @harmless
     def before_update(self, optimizer: torch.optim.Optimizer) -> None:
         """Note what the step rests on, once its gradients are there."""
-        line = {"step": self._step} | self.samples.found | {"rng": random_states(), "loss": list(self._losses)}
+        line = (
+            {"step": self._step}
+            | self.samples.found
+            | {"rng": random_states(self._generators), "loss": list(self._losses)}
+        )
         layers = self._layers.of(optimizer)
         first = optimizer not in self._known
         self._known.add(optimizer)
