@@ -20,7 +20,7 @@ def random_states(generators: Sequence[str]) -> list[str]:
 
 def _numpy_state() -> bytes:
     state = np.random.get_state(legacy=False)["state"]  # noqa: NPY002 - users draw from it
-    return state["key"].tobytes() + str(state["pos"]).encode()
+    return bytes(state["key"].tobytes()) + str(state["pos"]).encode()
 
 
 def _cuda_state() -> Any:
