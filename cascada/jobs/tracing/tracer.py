@@ -52,6 +52,7 @@ class Tracer:
         self._step = 0
         self._look_at_inputs()
 
+    @harmless
     def add_loss(self, loss: Tensor) -> None:
         """Take the value that is differentiated."""
         self._losses.append(bits(loss))
@@ -59,11 +60,8 @@ class Tracer:
     @harmless
     def before_update(self, optimizer: torch.optim.Optimizer) -> None:
         """Note what the step rests on, once its gradients are there."""
-        line = (
-            {"step": self._step}
-            | self.samples.found
-            | {"rng": random_states(self._generators), "loss": list(self._losses)}
-        )
+        states = random_states(self._generators)
+        line = {"step": self._step} | self.samples.found | {"rng": states, "loss": list(self._losses)}
         layers = self._layers.of(optimizer)
         first = optimizer not in self._known
         self._known.add(optimizer)
