@@ -48,7 +48,8 @@ bench-science: setup  ## Measure autoencoders and baselines on the open data set
 bench-training: setup  ## Measure Lightning against a bare loop, bf16 and compiling
 	@infra/bench.sh training
 
-bench-repro: setup  ## Measure what recording costs, verdicts on planted changes, and lines of code beside MLflow
+bench-repro: setup  ## Measure what recording and tracing cost, verdicts on planted changes, and lines of code beside MLflow
 	@infra/bench.sh recording
+	@infra/bench.sh trace
 	@infra/bench.sh verify
 	@infra/bench.sh effort

@@ -150,7 +150,9 @@ def _record(
             "experiment_sha256": json_sha256(experiment.model_dump(mode="json")),
         },
         code=code,
-        assessment=judged | {"metrics_sha256": metrics_sha256(judged["metrics"]), "outputs": output_hashes(bundle)},
+        assessment=judged
+        | {"metrics_sha256": metrics_sha256(judged["metrics"]), "outputs": output_hashes(bundle)}
+        | ({"trace": trained.trace} if trained.trace else {}),
         randomness={"root_seed": experiment.seed, "streams": _STREAMS, "determinism": trained.determinism},
         software=locked,
         hardware=hardware(),

@@ -18,6 +18,7 @@ from cascada.physics.primaries import class_order
 from cascada.registry.bundle import Lineage
 from cascada.repro.environment import code_state
 from cascada.repro.fingerprint import json_sha256, source_sha256
+from cascada.repro.trace import TRACE_FILE, describe_trace
 from cascada.settings import load_settings
 from cascada.tracking import runs
 from cascada.training.dataset import observables, take_partition
@@ -38,6 +39,8 @@ class Trained(BaseModel):
     ----------
     determinism
         What its bits depend on beside seeds (`cascada.training.determinism.determinism_flags`).
+    trace
+        What the manifest says of the trace of the fit; empty where none was asked for.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -45,6 +48,7 @@ class Trained(BaseModel):
     run_id: str
     bundle_sha256: str
     determinism: dict[str, str | int | bool]
+    trace: dict[str, str | int] = {}
 
 
 @task(cache_key_fn=by_content("experiment", "ingested"), **CACHED)
@@ -118,6 +122,7 @@ def _fit_and_log(
     experiment: Experiment, ingested: Ingested, lineage: Lineage, checkpoints: Path, scratch: Path
 ) -> Trained:
     # Here, not above: torch and Lightning take seconds to import, and a cached run needs neither.
+    from cascada.jobs.tracing import traced
     from cascada.registry.export import write_bundle
     from cascada.training.determinism import determinism_flags
     from flows.members import fit_model
@@ -130,10 +135,11 @@ def _fit_and_log(
         take_partition(frame, manifest, name, features=experiment.features, classes=classes, stations=stations)
         for name in ("train", "validation", "calibration")
     )
-    fitted = fit_model(
-        experiment, train, validation, calibration, classes=classes, folder=checkpoints,
-        progress=sys.stderr.isatty(), resume=True,
-    )  # fmt: skip
+    with traced(scratch / TRACE_FILE, every=experiment.training.trace_every):
+        fitted = fit_model(
+            experiment, train, validation, calibration, classes=classes, folder=checkpoints,
+            progress=sys.stderr.isatty(), resume=True,
+        )  # fmt: skip
     normal = tuple(name in experiment.reference for name in classes)
     domain = fit_domain(observables(frame.filter(manifest["partition"] == "train"), experiment.features))
     bundle = write_bundle(
@@ -148,7 +154,18 @@ def _fit_and_log(
     runs.set_tags(lineage.run_id, {"stopped": "; ".join(fitted.stopped)} if fitted.stopped else {})
     runs.log_history(lineage.run_id, fitted.history)
     runs.log_files(lineage.run_id, bundle.folder, "bundle")
-    return Trained(run_id=lineage.run_id, bundle_sha256=bundle.sha256, determinism=determinism_flags())
+    return Trained(
+        run_id=lineage.run_id, bundle_sha256=bundle.sha256, determinism=determinism_flags(),
+        trace=_keep_trace(experiment, lineage.run_id, scratch),
+    )  # fmt: skip
+
+
+def _keep_trace(experiment: Experiment, run_id: str, folder: Path) -> dict[str, str | int]:
+    if not experiment.training.trace_every:
+        return {}
+    if (folder / TRACE_FILE).exists():  # a fit that was interrupted after its last step takes none
+        runs.log_files(run_id, folder / TRACE_FILE)
+    return {"every": experiment.training.trace_every} | describe_trace(folder)
 
 
 def _flat(values: dict[str, object], prefix: str = "") -> dict[str, object]:

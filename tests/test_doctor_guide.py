@@ -9,7 +9,8 @@ from projects import REPOSITORY
 from cascada.repro.lint.check import all_rules
 
 PAGE = (REPOSITORY / "docs" / "doctor.md").read_text()
-CODE = "".join((REPOSITORY / "cascada" / "repro" / name).read_text() for name in ("versions.py", "preflight.py"))
+PLACES = ("repro/versions.py", "repro/preflight.py", "cli/doctor.py")
+CODE = "".join((REPOSITORY / "cascada" / name).read_text() for name in PLACES)
 
 
 def test_the_page_names_every_rule_as_it_is() -> None:

@@ -68,4 +68,4 @@ def _evidence(project: Path, run: str, scratch: Path) -> Evidence:
     apply_environment(settings)
     found = locate(run or records[0].run_id, settings, scratch)
     siblings = tuple(record.manifest for record in records)
-    return Evidence(root, found.record.manifest, found.verifications(), siblings)
+    return Evidence(root, found.record.manifest, found.verifications(settings), siblings)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cascada.cli.render import stdout
+from cascada.cli.render import stderr, stdout
 from cascada.cli.render_doctor import show_diagnosis, show_rules
-from cascada.errors import PlatformError
+from cascada.errors import ConfigError, PlatformError
+
+if TYPE_CHECKING:
+    from cascada.repro.diagnosis import Section
 
 
 def doctor(
@@ -20,11 +24,17 @@ def doctor(
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="exit with 1 on warnings, too")] = False,
     rules: Annotated[bool, typer.Option("--rules", help="print the rules of the lint, and why, instead")] = False,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="run the one script that is named twice, 20 steps of training each")
+    ] = False,
+    arguments: Annotated[str, typer.Option("--args", help="of the probed script, as in a shell")] = "",
+    data: Annotated[list[Path] | None, typer.Option("--data", help="what the probed script reads")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print as JSON")] = False,
 ) -> None:
     """Examine a project before it runs: its code, installed versions, machine and git repository.
 
-    Nothing is run. Exit code 1 when there is an error. `# cascada: ignore[D103]` in a line suppresses a rule there.
+    Without `--probe` nothing is run. Exit code 1 when there is an error. `# cascada: ignore[D103]` in a line suppresses
+    a rule there.
     """
     if rules:
         show_rules()
@@ -40,6 +50,7 @@ def doctor(
         check_versions(root, root / ".cascada"),
         check_machine(),
         check_repository(root),
+        *([_probe(_one_script(paths), shlex.split(arguments), data or [])] if probe else []),
     )
     diagnosis = Diagnosis(sections=sections)
     if as_json:
@@ -47,6 +58,30 @@ def doctor(
     else:
         show_diagnosis(diagnosis)
     sys.exit(diagnosis.failed(strict=strict))
+
+
+def _one_script(paths: list[Path] | None) -> Path:
+    if paths and len(paths) == 1 and paths[0].suffix == ".py":
+        return paths[0]
+    raise ConfigError(
+        "--probe runs one script", expected="cascada doctor --probe SCRIPT.py", got=" ".join(map(str, paths or []))
+    )
+
+
+def _probe(script: Path, arguments: list[str], data: list[Path]) -> Section:
+    from cascada.jobs.probe import probe
+    from cascada.repro.diagnosis import Finding, Section, Severity
+
+    stderr.print(f"running {script} twice", markup=False)
+    result = probe(script, arguments, cwd=Path.cwd(), data=data)
+    examined = f"{result.steps} steps of training, twice" if result.steps else "the script's results, twice"
+    if result.same:
+        return Section(title="Probe", examined=f"{examined}: {result.explanation}", findings=())
+    finding = Finding(
+        rule="P400", name="two runs differ", severity=Severity.error, path=str(script), message=result.explanation,
+        fix="seed what is named, sort what is listed, or fix threads and kernels; then probe again",
+    )  # fmt: skip
+    return Section(title="Probe", examined=examined, findings=(finding,))
 
 
 def _project(paths: list[Path]) -> Path:

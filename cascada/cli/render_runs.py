@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cascada.cli.render import show_facts, show_table, stdout
 
 if TYPE_CHECKING:
+    from cascada.repro.causes import TraceDiff
     from cascada.repro.compare import FileChange, MetricChange
     from cascada.repro.diff import RunDiff
     from cascada.repro.score import Score
@@ -63,6 +64,8 @@ def show_diff(diff: RunDiff) -> None:
     """Print what differs between two runs, on a page."""
     names = (diff.one[:12], diff.other[:12])
     show_facts("Runs", {"one": diff.one, "other": diff.other, "equal": ", ".join(diff.equal) or "nothing"})
+    if diff.trace is not None:
+        _show_trace(diff.trace)
     code = diff.code
     if not code.same:
         facts = {
@@ -79,6 +82,13 @@ def show_diff(diff: RunDiff) -> None:
         rows = [(change.name, change.recorded or "-", change.here or "-") for change in diff.packages]
         show_table("Packages", ("package", *names), rows)
     _show_results(diff.metrics, diff.files, names)
+
+
+def _show_trace(found: TraceDiff) -> None:
+    show_facts("First divergence", {"where": str(found.divergence or found)})
+    if found.causes:
+        rows = [(c.name, c.evidence, "yes" if c.explains else "no") for c in found.causes]
+        show_table("Likely cause, the likeliest first", ("cause", "evidence", "explains it"), rows)
 
 
 def _text(value: object) -> str:

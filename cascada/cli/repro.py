@@ -163,18 +163,24 @@ def diff(
     other: Annotated[str, RUN],
     as_json: Annotated[bool, JSON] = False,
     html: Annotated[Path | None, typer.Option("--html", help="write a page", show_default=False)] = None,
+    trace: Annotated[
+        bool, typer.Option("--trace", help="find the first step at which two traced trainings part, and why")
+    ] = False,
 ) -> None:
     """Tell what differs between two runs: code, parameters, data, environment, hardware and results."""
     settings = enter()
     from cascada.jobs.locate import locate
+    from cascada.repro.causes import diff_traces
     from cascada.repro.diff import diff_runs
     from cascada.repro.diff_page import write_page
 
     with tempfile.TemporaryDirectory(prefix="cascada-diff-") as scratch:
         records = [locate(run, settings, Path(scratch) / side).record for run, side in ((one, "one"), (other, "other"))]
-        found = diff_runs(
-            records[0].manifest, records[1].manifest, repository=settings.root, kept=(records[0].code, records[1].code)
-        )
+        manifests = records[0].manifest, records[1].manifest
+        found = diff_runs(*manifests, repository=settings.root, kept=(records[0].code, records[1].code))
+        if trace:
+            traced = diff_traces(records[0].folder, records[1].folder, manifests)
+            found = found.model_copy(update={"trace": traced})
     if html:
         write_page(found, html)
     if as_json:

@@ -10,6 +10,7 @@ import typer
 from cascada.cli.context import enter
 from cascada.cli.render import pages, show_facts, show_outcome, stderr, stdout
 from cascada.config import Experiment, load_experiment
+from cascada.jobs.tracing import DEFAULT_EVERY
 from cascada.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,12 +34,16 @@ def train(
         bool,
         typer.Option("--resume", help="go on with an interrupted fit; the model is the same as if it had not been"),
     ] = False,
+    trace: Annotated[
+        bool, typer.Option("--trace", help="trace the fit step by step, for `cascada diff --trace`")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print the outcome as JSON")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="show the flow's log")] = False,
 ) -> None:
     """Train an experiment: ingest, train, evaluate, release, as one Prefect flow."""
     settings = enter(verbose=verbose)
-    loaded = load_experiment(experiment, overrides or (), catalog=settings.catalog)
+    asked = [f"training.trace_every={DEFAULT_EVERY}"] if trace else []
+    loaded = load_experiment(experiment, [*asked, *(overrides or ())], catalog=settings.catalog)
     outcome = run_experiment(
         settings, loaded, data, allow_invalid_data=allow_invalid_data, refresh=refresh, resume=resume
     )

@@ -39,4 +39,10 @@ class Training(Section):
     compile: bool = Field(
         False, description="let torch compile the training step: minutes at the start, for long fits of large networks"
     )
+    trace_every: int = Field(
+        0,
+        ge=0,
+        description="trace the fit step by step, hashed by parameter every so many steps, for `cascada diff --trace`; "
+        "0 leaves no trace",
+    )
     threads: int = Field(1, ge=1, description="CPU threads; sums depend on it; more pay for large networks only")

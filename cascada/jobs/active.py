@@ -40,6 +40,10 @@ class Plan:
         By library, see `cascada.repro.seeds.library_seeds`.
     parameters, overrides
         Of jobs: values of a file, and ``dotted.key=value`` on top of them.
+    trace_every
+        Trace a training of PyTorch, and hash it by parameter every so many steps; 0 traces nothing.
+    stop_after
+        Optimizer steps after which a traced script ends; 0 lets it go on.
     """
 
     folder: str
@@ -47,6 +51,8 @@ class Plan:
     seeds: Mapping[str, int]
     parameters: Mapping[str, Any] = field(default_factory=dict)
     overrides: tuple[str, ...] = ()
+    trace_every: int = 0
+    stop_after: int = 0
 
     def to_variable(self) -> dict[str, str]:
         """Make the environment variable that carries the plan."""

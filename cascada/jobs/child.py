@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from cascada.errors import CascadaError
-from cascada.jobs import active, autolog, seeding
+from cascada.jobs import active, autolog, seeding, tracing
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
@@ -29,6 +29,7 @@ def main() -> None:
         sys.exit("cascada.jobs.child is started by `cascada run`")
     seeding.seed_everything(run.plan.seeds)
     autolog.install()
+    tracing.trace_run(run)
     script = sys.argv[1]
     sys.argv = sys.argv[1:]
     sys.path.insert(0, str(Path(script).resolve().parent))

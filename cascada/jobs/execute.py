@@ -26,6 +26,7 @@ from cascada.repro.packages import write_lock
 from cascada.repro.record import RunRecord, summarise_metrics, supervisor
 from cascada.repro.secrecy import find_secrets, hide, hide_arguments, hide_in
 from cascada.repro.seeds import library_seeds
+from cascada.repro.trace import describe_trace
 
 DEFAULT_SEED = 2020
 
@@ -46,6 +47,10 @@ class Launch:
         Variables on top of this process's own.
     parameters, overrides
         Of jobs: values of a file, and ``dotted.key=value`` on top of them.
+    trace_every
+        Trace a training of PyTorch, and hash it by parameter every so many steps; 0 traces nothing.
+    stop_after
+        Optimizer steps after which a traced script ends; 0 lets it go on.
     """
 
     script: Path
@@ -60,6 +65,8 @@ class Launch:
     environment: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
     overrides: tuple[str, ...] = ()
+    trace_every: int = 0
+    stop_after: int = 0
 
     @property
     def is_notebook(self) -> bool:
@@ -102,6 +109,8 @@ def execute(
     python: Path | None = None,
     parameters: Mapping[str, Any] | None = None,
     overrides: Sequence[str] = (),
+    trace_every: int = 0,
+    stop_after: int = 0,
     terminal: bool = False,
 ) -> RunRecord:
     """Run a script or notebook as it is, and record it; see `Launch` for the parameters.
@@ -132,7 +141,8 @@ def execute(
     launch = Launch(
         script=Path(script), arguments=tuple(arguments), cwd=cwd, seed=seed, data=tuple(data), outputs=tuple(outputs),
         name=name, timeout_s=timeout_s, environment=environment or {}, parameters=parameters or {},
-        overrides=tuple(overrides), python=python or Path(sys.executable),
+        overrides=tuple(overrides), python=python or Path(sys.executable), trace_every=trace_every,
+        stop_after=stop_after,
     )  # fmt: skip
     record = RunRecord(record_folder)
     before = begin_or_nothing(launch, record)
@@ -163,7 +173,9 @@ def environment_of(launch: Launch, record: RunRecord) -> dict[str, str]:
 def plan_of(launch: Launch, record: RunRecord) -> Plan:
     """Make what the process needs to know about its run."""
     folder, root = str(record.folder.resolve()), str(launch.root.resolve())
-    return Plan(folder, root, launch.seeds, dict(launch.parameters), launch.overrides)
+    return Plan(
+        folder, root, launch.seeds, dict(launch.parameters), launch.overrides, launch.trace_every, launch.stop_after
+    )
 
 
 @dataclass(frozen=True)
@@ -210,7 +222,7 @@ def begin(launch: Launch, record: RunRecord) -> Before:
         partitions={},
         training=_training(launch, {}),
         code=code,
-        assessment={},
+        assessment=_traced(launch, record),
         randomness={"root_seed": launch.seed, "seeds": launch.seeds, "flags": flags},
         software=installed,
         hardware=hardware(),
@@ -225,6 +237,7 @@ def finish(launch: Launch, record: RunRecord, before: Before, ending: Ending) ->
     omitted = keep_outputs(launch.outputs, before.outputs, record.outputs, cwd=launch.cwd, secrets=launch.secrets)
     manifest = record.manifest
     assessment: dict[str, Any] = summarise_metrics(record) | {"outputs": hash_outputs(record.outputs)}
+    assessment |= _traced(launch, record)
     if omitted:
         assessment["omitted"] = omitted
     changes = {
@@ -240,6 +253,11 @@ def finish(launch: Launch, record: RunRecord, before: Before, ending: Ending) ->
         "hardware": manifest.hardware.model_copy(update={"threads": notes.get("threads", {})}),
     }
     record.write(manifest.model_copy(update=changes))
+
+
+def _traced(launch: Launch, record: RunRecord) -> dict[str, Any]:
+    """Describe the trace: no part of what two runs are compared by, as a run is the same with and without one."""
+    return {"trace": {"every": launch.trace_every} | describe_trace(record.folder)} if launch.trace_every else {}
 
 
 def _dataset(launch: Launch, manifest: Manifest, notes: dict[str, Any], before: Before) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from cascada.jobs import active, autolog, seeding
+from cascada.jobs import active, autolog, seeding, tracing
 from cascada.jobs.child import die_with_supervisor, imported_packages, used_threads
 
 
@@ -26,6 +26,7 @@ def main() -> None:
 
     connection, *sys.argv = sys.argv[1:]
     autolog.install()
+    tracing.trace_run(run)
     app = IPKernelApp.instance(log_level=logging.ERROR)
     app.initialize(["-f", connection])
     sys.path.insert(0, "")

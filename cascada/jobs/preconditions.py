@@ -18,6 +18,7 @@ from cascada.repro.manifest import Manifest
 from cascada.repro.packages import PackageChange, tell_changes
 from cascada.repro.record import RunRecord, summarise_metrics
 from cascada.repro.results import metrics_sha256
+from cascada.repro.trace import TRACE_FILE, describe_trace
 from cascada.repro.verification import AspectCheck
 
 
@@ -65,7 +66,7 @@ def examine(record: RunRecord, checkout: Path, *, root: Path, data: Path | None)
         _experiment_data(record, root, data) if manifest.kind == "experiment" else _dataset(manifest, where)
     )
     if not lost:
-        _link_inputs(where, checkout)
+        link_inputs(where, checkout)
     packages = environment_changes(manifest.software.python, manifest.software.packages)
     machine, notes = _machine(manifest)
     return Findings(
@@ -94,6 +95,9 @@ def altered_claims(record: RunRecord, manifest: Manifest) -> list[str]:
     """List the metrics and outputs of a record that are not as the run wrote them."""
     assessment = manifest.assessment
     found = []
+    traced = (assessment.get("trace") or {}).get("sha256", "")
+    if traced and traced != describe_trace(record.folder)["sha256"]:
+        found.append(f"the record was altered: {TRACE_FILE} does not have the hash that the manifest gives")
     if manifest.kind == "experiment":
         recorded = assessment.get("metrics_sha256")
         if recorded and recorded != metrics_sha256(assessment.get("metrics") or {}):
@@ -198,10 +202,10 @@ def restore(record: RunRecord, checkout: Path, *, root: Path, inputs: Mapping[st
         Recorded path to where the data are now, as `locate_inputs` found them.
     """
     restore_code(record.code, record.manifest.code, checkout, repository=root)
-    _link_inputs(inputs, checkout)
+    link_inputs(inputs, checkout)
 
 
-def _link_inputs(where: Mapping[str, Path], checkout: Path) -> None:
+def link_inputs(where: Mapping[str, Path], checkout: Path) -> None:
     """Put inputs that git does not know where the run looked for them."""
     for recorded, path in where.items():
         target = checkout / recorded

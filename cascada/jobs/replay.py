@@ -36,6 +36,7 @@ class Plan(Record):
     timeout_s: float | None
     parameters: dict[str, Any]
     overrides: tuple[str, ...]
+    trace_every: int = 0
 
 
 def plan_replay(
@@ -68,6 +69,7 @@ def plan_replay(
         outputs=tuple(Path(_moved(path, root, checkout, {})) for path in training.get("outputs", ())),
         name=manifest.experiment, timeout_s=timeout_s, parameters=training.get("given", {}),
         overrides=tuple(training.get("overrides", ())),
+        trace_every=manifest.assessment.get("trace", {}).get("every", 0),
     )  # fmt: skip
 
 
@@ -151,7 +153,7 @@ def main() -> None:
         execute(
             plan.script, plan.arguments, cwd=plan.cwd, record_folder=plan.record_folder, seed=plan.seed, data=plan.data,
             outputs=plan.outputs, name=plan.name, timeout_s=plan.timeout_s, parameters=plan.parameters,
-            overrides=plan.overrides,
+            overrides=plan.overrides, trace_every=plan.trace_every,
         )  # fmt: skip
     except CascadaError as error:
         sys.exit(str(error))

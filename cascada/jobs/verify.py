@@ -19,6 +19,7 @@ from cascada.jobs.preconditions import Findings, examine, locate_inputs, restore
 from cascada.jobs.replay import plan_replay, replay, replay_environment
 from cascada.jobs.retrain import input_folder, is_simulated, retrain
 from cascada.jobs.supervise import TIMED_OUT
+from cascada.repro.causes import both_traced
 from cascada.repro.compare import Comparison, Results, Tolerance, Verdict, compare_results, settle, spread_of
 from cascada.repro.environment import Record
 from cascada.repro.fingerprint import file_sha256
@@ -267,9 +268,16 @@ def _compare(bench: _Bench, made: RunRecord) -> Comparison:
     comparison = compare_results(one, other, bench.request.tolerance, kept=kept)
     if comparison.verdict is Verdict.DIVERGED and bench.request.seeds:
         comparison = settle(comparison, spread_of(one.metrics, _other_seeds(bench)))
+    parted = _first_divergence(bench, made) if comparison.verdict is Verdict.DIVERGED else ()
     left_out = sorted({*original.metrics, *original.outputs} - {*one.metrics, *one.outputs})
     told = (f"left out, as asked: {', '.join(left_out)}",) if left_out else ()
-    return comparison.model_copy(update={"reasons": (*comparison.reasons, *told)})
+    return comparison.model_copy(update={"reasons": (*comparison.reasons, *parted, *told)})
+
+
+def _first_divergence(bench: _Bench, made: RunRecord) -> tuple[str, ...]:
+    """Say where the trainings part, when the run and its replay both left a trace."""
+    traced = both_traced(bench.record.folder, made.folder, (bench.manifest, made.manifest))
+    return () if traced is None else (str(traced),)
 
 
 def _trouble(bench: _Bench, made: RunRecord) -> Comparison | None:

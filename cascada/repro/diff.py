@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from cascada.errors import PlatformError
+from cascada.repro.causes import TraceDiff
 from cascada.repro.compare import FileChange, MetricChange, Numbers, compare_results
 from cascada.repro.environment import CodeState
 from cascada.repro.manifest import Manifest
@@ -56,6 +57,7 @@ class RunDiff(Numbers):
     metrics: tuple[MetricChange, ...]
     files: tuple[FileChange, ...]
     equal: tuple[str, ...] = Field(description="aspects in which the two do not differ")
+    trace: TraceDiff | None = Field(None, description="where the trainings part; only when it was asked for")
 
 
 def diff_runs(one: Manifest, other: Manifest, *, repository: Path, kept: tuple[Path, Path]) -> RunDiff:

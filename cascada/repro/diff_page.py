@@ -24,6 +24,16 @@ pre, code { font: 13px/1.4 ui-monospace, monospace } pre { overflow-x: auto }
 </style>
 <h1>Runs <code>{{ d.one }}</code> and <code>{{ d.other }}</code></h1>
 <p class="equal">Equal: {{ d.equal | join(", ") or "nothing" }}.</p>
+{% if d.trace %}
+<h2>First divergence</h2>
+<p>{{ d.trace.divergence or d.trace }}.</p>
+{% if d.trace.causes %}
+<table><tr><th>likely cause<th>evidence</tr>
+{% for c in d.trace.causes %}<tr{% if not c.explains %} class="equal"{% endif %}><td>{{ c.name }}<td>{{ c.evidence }}\
+{{ "" if c.explains else " (differs, but does not explain it)" }}</tr>
+{% endfor %}</table>
+{% endif %}
+{% endif %}
 {% macro listing(title, rows, first="") %}
 <h2>{{ title }}</h2>
 <table><tr><th>{{ first }}<th><code>{{ d.one[:12] }}</code><th><code>{{ d.other[:12] }}</code></tr>

@@ -53,7 +53,8 @@ class Manifest(Record):
         Parameters, code state and hash of the source.
     assessment
         Metrics with intervals and sample sizes; of a script ``metrics`` (last values), ``metrics_sha256`` (names,
-        values and steps in order), ``outputs`` (path to SHA-256).
+        values and steps in order), ``outputs`` (path to SHA-256); of a traced run ``trace`` (``every``, ``steps``,
+        ``sha256``), which is no part of what two runs are compared by.
     randomness
         Root seed and what was drawn from it: streams, or seeds by library, and determinism flags.
     """

@@ -10,6 +10,7 @@
         params.jsonl          {"name", "value"} a line
         metrics.jsonl         {"name", "value", "step", "time"} a line
         trials.txt            how many trials of a search began
+        trace.jsonl           a training step by step (`cascada.repro.trace`), when it was asked for
         outputs/              copies of what it wrote or returned
         mlflow.json           the copy in MLflow: pending or done
         verifications/        one file a verification

@@ -154,7 +154,7 @@ def fetch_record(run_id: str, destination: Path) -> Path:
     ArtifactError
         If the run or its manifest is not in the store.
     """
-    names = {"manifest.json", "experiment.yaml", "lock.txt", "code", "verifications"}
+    names = {"manifest.json", "experiment.yaml", "lock.txt", "code", "verifications", "trace.jsonl"}
     try:
         held = {file.path for file in MlflowClient().list_artifacts(run_id)}
     except MlflowException:

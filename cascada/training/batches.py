@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from cascada.jobs.tracing.samples import note_samples
 from cascada.repro.seeds import integer_seed
 
 GROUP_BYTES = 8 * 2**20
@@ -63,6 +64,8 @@ class Batches:
         order = self._order()
         for start in range(0, self._rows, self._group):
             rows = slice(start, min(start + self._group, self._rows))
+            if order is not None:
+                note_samples(order[rows])
             yield tuple(tensor[rows if order is None else order[rows]] for tensor in self._tensors)
 
     def _order(self) -> Tensor | None:

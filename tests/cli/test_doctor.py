@@ -78,3 +78,36 @@ def test_the_rules_are_told(project: Path) -> None:
     assert answer.exit_code == 0
     assert "D103" in answer.output
     assert "random_state" in answer.output
+
+
+LOOP = """
+import os, sys, torch
+torch.set_num_threads(1)
+if sys.argv[1:] == ["--wild"]:
+    torch.manual_seed(int.from_bytes(os.urandom(4), "big"))
+layer = torch.nn.Linear(3, 1)
+optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+for _ in range(40):
+    loss = layer(torch.randn(8, 3)).square().mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+"""
+
+
+@pytest.mark.slow
+def test_a_probe_runs_twice_and_names_the_first_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(repository(tmp_path / "work", {"loop.py": LOOP}))
+    good = json.loads(doctor("loop.py", "--probe", "--json").stdout)["sections"][-1]
+    assert good["findings"] == []
+    assert good["examined"].startswith("20 steps of training, twice")
+    answer = doctor("loop.py", "--probe", "--args", "--wild", "--json")
+    (found,) = json.loads(answer.stdout)["sections"][-1]["findings"]
+    assert answer.exit_code == 1
+    assert (found["rule"], found["severity"]) == ("P400", "error")
+    assert "step 0" in found["message"]
+    assert not (tmp_path / "work" / ".cascada").exists()
+
+
+def test_a_probe_wants_one_script(project: Path) -> None:
+    assert doctor("--probe").exit_code != 0

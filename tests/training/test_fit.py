@@ -16,6 +16,8 @@ from toys import toy
 import models
 from cascada.config import DeepAutoencoder, Training
 from cascada.errors import InvalidDataError, PlatformError
+from cascada.jobs.tracing import traced
+from cascada.repro.trace import Trace, first_divergence, read_trace
 from cascada.training.batches import Batches
 from cascada.training.dataset import Sample
 from cascada.training.determinism import determinism_flags
@@ -55,6 +57,25 @@ def predict(fitted: Fitted, sample: Sample) -> tuple[Tensor, Tensor]:
     with torch.no_grad():
         said = fitted.network(x)
     return said.error, said.logits.argmax(dim=1)
+
+
+def traced_fit(folder: Path, *, seed: int = 1) -> tuple[Fitted, Trace]:
+    folder.mkdir()
+    with traced(folder / "trace.jsonl", every=10):
+        fitted = fit_toy(folder, seed=seed)
+    return fitted, read_trace(folder)
+
+
+def test_a_trace_changes_no_bit_and_tells_seeds_apart(tmp_path: Path, fitted: Fitted) -> None:
+    (one, trace), (_, again), (_, other) = (traced_fit(tmp_path / str(n), seed=s) for n, s in enumerate((1, 1, 2)))
+    assert same(one.network, fitted.network)
+    assert first_divergence(trace, again) is None
+    assert len(trace.steps) == 700 // 64 * CONFIG.epochs
+    assert {"ids", "batch", "initial", "gradients", "weights"} <= trace.steps[0].keys()
+    assert sum("ids" in step for step in trace.steps) == CONFIG.epochs, "batches are numbered a group at a time"
+    found = first_divergence(trace, other)
+    assert found is not None
+    assert (found.step, found.part) == (0, "ids")
 
 
 def test_separable_classes_are_told_apart(fitted: Fitted) -> None:
