@@ -51,6 +51,11 @@ class Settings(BaseSettings):
         return self.root / ".cascada"
 
     @property
+    def served(self) -> Path:
+        """Folder of what is served, by model (`cascada.registry.deployment`)."""
+        return self.home / "served"
+
+    @property
     def keys(self) -> Path:
         """Folder of this machine's own keys."""
         return self.home / "keys"

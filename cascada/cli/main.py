@@ -9,7 +9,7 @@ import click
 import typer
 
 import cascada
-from cascada.cli import data, demo, predict, repro, run, runs, servers, train
+from cascada.cli import data, demo, models, predict, repro, run, runs, servers, train
 from cascada.cli.render import stderr
 from cascada.errors import CascadaError
 
@@ -19,6 +19,9 @@ app.command("run")(run.run)
 app.command("verify")(repro.verify)
 app.command("score")(repro.score)
 app.command("diff")(repro.diff)
+app.command("promote")(models.promote)
+app.command("rollback")(models.rollback)
+app.add_typer(models.app, name="models")
 app.add_typer(runs.app, name="runs")
 app.add_typer(data.app, name="data")
 app.command("demo")(demo.demo)
