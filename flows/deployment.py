@@ -20,6 +20,9 @@ from cascada.settings import load_settings
 from cascada.tracking import models
 from cascada.tracking.models import ModelVersion
 
+NAME, VERSION = "x-model-name", "x-model-version"
+"""Headers of every answer of a service."""
+
 
 class Promotion(BaseModel):
     """What became of a version.
@@ -75,16 +78,15 @@ def wait_until_answered(version: ModelVersion, *, timeout_s: float = 30.0) -> bo
     deadline, said = time.monotonic() + timeout_s, "nothing"
     while time.monotonic() < deadline:
         try:
-            answer = httpx.get(f"{settings.service_url}/model", timeout=5.0)
+            headers = httpx.get(f"{settings.service_url}/model", timeout=5.0).headers  # also of one that wants a key
         except httpx.TransportError as error:
             said = str(error)
         else:
-            model = answer.json() if answer.is_success else {}
-            if model and model["name"] != version.name:
+            if headers.get(NAME, version.name) != version.name:
                 return False
-            if model and model["version"] == version.version:
+            if headers.get(VERSION) == str(version.version):
                 return True
-            said = f"version {model['version']}" if model else f"status {answer.status_code}"
+            said = f"version {headers.get(VERSION, 'unknown')}"
         time.sleep(0.1)
     raise PlatformError(
         "the service does not answer with the version that was deployed", where=f"{settings.service_url}/model",

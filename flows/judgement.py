@@ -61,7 +61,15 @@ def judge_case(case: Case, *, measure_noise: MeasureNoise) -> Verdict:
     )  # fmt: skip
     champion = models.find_alias(case.version.name, models.CHAMPION)
     if champion is not None and champion.version != case.version.version:
-        evidence = replace(evidence, contest=_contest(case, champion, measure_noise))
+        evidence = replace(evidence, contest=_contest(case, champion))
+    verdict = judge(case.evaluation, case.experiment.gate, evidence)
+    contest, accuracy = verdict.contest, case.evaluation.find("accuracy")
+    if not verdict.waits_for_noise or contest is None or accuracy is None:
+        return verdict
+    seeds = case.experiment.gate.noise_seeds
+    logger.warning("measuring the noise from seed to seed: %d trainings of the same recipe", seeds)
+    noise = measure_noise(case.experiment, case.ingested, case.bundle.spec.lineage, accuracy.value)
+    evidence = replace(evidence, contest=contest.model_copy(update={"noise": noise}))
     return judge(case.evaluation, case.experiment.gate, evidence)
 
 
@@ -81,18 +89,9 @@ def _latency(case: Case) -> Latency:
     return measure_latency(lambda: case.bundle.predict(asked, stations))
 
 
-def _contest(case: Case, champion: ModelVersion, measure_noise: MeasureNoise) -> Contest:
-    contest = None if case.known is None else case.known.contest
-    if contest is None or contest.rival != champion.version:
-        contest = _compare(case, champion)
-    if not contest.needs_noise:
-        return contest
-    seeds, accuracy = case.experiment.gate.noise_seeds, case.evaluation.find("accuracy")
-    if accuracy is None:
-        return contest
-    logger.warning("measuring the noise from seed to seed: %d trainings of the same recipe", seeds)
-    noise = measure_noise(case.experiment, case.ingested, case.bundle.spec.lineage, accuracy.value)
-    return contest.model_copy(update={"noise": noise})
+def _contest(case: Case, champion: ModelVersion) -> Contest:
+    known = None if case.known is None else case.known.contest
+    return known if known is not None and known.rival == champion.version else _compare(case, champion)
 
 
 def _compare(case: Case, champion: ModelVersion) -> Contest:

@@ -17,6 +17,9 @@ from cascada.physics.columns import COLUMNS
 from cascada.physics.observables import required_columns
 from cascada.repro.score import Score
 
+GAIN = "gain over the champion"
+"""The check that the noise decides."""
+
 
 class Check(BaseModel):
     """One condition of a verdict, with its numbers."""
@@ -47,6 +50,12 @@ class Verdict(BaseModel):
     @property
     def passed(self) -> bool:
         return all(check.passed for check in self.checks)
+
+    @property
+    def waits_for_noise(self) -> bool:
+        """Whether nothing stands against the model but that nobody measured the noise from seed to seed."""
+        failed = [check.name for check in self.checks if not check.passed]
+        return self.contest is not None and self.contest.needs_noise and failed == [GAIN]
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -130,10 +139,10 @@ def _beats(contest: Contest) -> Check:
     bound = 0.0 if noise is None else noise.bound
     passed = noise is not None and gain.low > bound
     against = f"{gain} on {gain.n:,} showers against version {contest.rival}"
-    told = "noise not measured" if noise is None else f"noise {bound:.4f} of {len(noise.accuracies)} seeds"
-    words = "" if passed else "not better than noise: "
+    told = f"noise {bound:.4f} of {len(noise.accuracies)} seeds" if noise else "noise not measured: it decides nothing"
+    words = "" if passed else "not compared with noise: " if contest.needs_noise else "not better than noise: "
     return Check(
-        name="gain over the champion", passed=passed, measured=f"{words}{against}, {told}",
+        name=GAIN, passed=passed, measured=f"{words}{against}, {told}",
         required="lower end above the noise from seed to seed",
     )  # fmt: skip
 

@@ -95,8 +95,8 @@ def test_a_good_model_passes_every_check() -> None:
             "gain over the champion",
             "not better than noise: 0.010 [0.003, 0.030] on 1,000 showers against version 7, noise 0.0030 of 3 seeds",
         ),
-        ({"gain": (0.01, -0.01, 0.03), "noise": None}, "gain over the champion", "noise not measured, required lower"),
-        ({"gain": (0.02, 0.01, 0.03), "noise": None}, "gain over the champion", "noise not measured"),
+        ({"gain": (0.01, -0.01, 0.03), "noise": None}, "gain over the champion", ": not better than noise: 0.010 [-0."),
+        ({"gain": (0.02, 0.01, 0.03), "noise": None}, "gain over the champion", ": not compared with noise: "),
         ({"slice": (0.0, -0.011, 0.0)}, "protected slices", "primary He: 0.000 [-0.011, 0.000] on 1,000 showers, requ"),
         ({"slice": (0.0, math.nan, 0.0)}, "protected slices", "primary He"),
         (
@@ -149,6 +149,15 @@ def test_without_a_champion_there_is_no_gain_to_ask_for() -> None:
 def test_an_accuracy_that_was_not_measured_passes_neither_floor_nor_ceiling(number: float | None) -> None:
     refused = verdict(accuracy=None if number is None else (number,) * 3)
     assert [check.name for check in refused.checks if not check.passed] == ["accuracy", "physics ceiling"]
+
+
+def test_noise_is_asked_for_when_nothing_else_stands_in_the_way() -> None:
+    gains: dict[str, Any] = {"gain": (0.02, 0.01, 0.03), "noise": None}
+    assert verdict(**gains).waits_for_noise
+    assert not verdict(**gains, accuracy=(0.6, 0.5, 0.7)).waits_for_noise
+    assert not verdict(**gains, slice=(-0.1, -0.2, 0.0)).waits_for_noise
+    assert not verdict(gain=(0.02, -0.01, 0.03), noise=None).waits_for_noise
+    assert not verdict(gain=(0.02, 0.01, 0.03)).waits_for_noise
 
 
 def test_every_reason_is_told() -> None:
