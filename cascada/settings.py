@@ -51,11 +51,6 @@ class Settings(BaseSettings):
         return self.root / ".cascada"
 
     @property
-    def served(self) -> Path:
-        """Folder of what is served, by model (`cascada.registry.deployment`)."""
-        return self.home / "served"
-
-    @property
     def keys(self) -> Path:
         """Folder of this machine's own keys."""
         return self.home / "keys"
@@ -64,6 +59,11 @@ class Settings(BaseSettings):
     def trusted(self) -> Path:
         """Folder of the public keys whose signatures count."""
         return self.trusted_keys or self.keys
+
+    @property
+    def served(self) -> Path:
+        """Folder of the deployment folders, one a model."""
+        return self.home / "served"
 
     @property
     def catalog(self) -> Path:

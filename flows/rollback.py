@@ -30,7 +30,7 @@ def roll_back(model: str, decision: Decision, *, to: int | None = None) -> Promo
         If there is nothing to roll back to, the version was never champion, or its bundle is not what was registered.
     """
     before = models.find_alias(model, models.CHAMPION)
-    version = models.find_version(f"{model}@{to or _previous(model, before)}")
+    version = models.find_version(f"{model}@{_previous(model, before) if to is None else to}")
     if before is not None and before.version == version.version:
         raise ArtifactError(f"{version.label} is champion already", hint="name an earlier one: --to VERSION")
     promotion.require_former_champion(version)

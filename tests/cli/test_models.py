@@ -154,6 +154,7 @@ def test_an_altered_bundle_is_not_rolled_back_to(registry: Registry, served: tup
         (("promote", "{name}@1", "--force"), "--force needs a reason"),
         (("rollback", "{name}", "--reason", "x", "--to", "2"), "version 2 is champion already"),
         (("rollback", "{name}", "--reason", "x", "--to", "9"), "has the number '9'"),
+        (("rollback", "{name}", "--reason", "x", "--to", "0"), "has the number '0'"),
         (("rollback", "nothing", "--reason", "x"), "no version of the model 'nothing'"),
         (("promote", "{name}@winner"), "has the alias 'winner'"),
         (("models", "show", "{name}@9"), "has the number '9'"),
