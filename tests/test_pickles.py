@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import sqlite3
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -33,7 +34,11 @@ def test_it_looks_into_archives_arrays_and_databases(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "some.db") as database:
         database.execute("create table kept (value blob)")
         database.execute("insert into kept values (?)", (pickle.dumps({"a": 1}),))
+    (tmp_path / "notes.txt").write_bytes(pickle.dumps([1]))
+    with tarfile.open(tmp_path / "code.tar.gz", "w:gz") as packed:
+        packed.add(tmp_path / "notes.txt", "inner.txt")
+    (tmp_path / "notes.txt").unlink()
     with zipfile.ZipFile(tmp_path / "plain.zip", "w") as archive:
         archive.writestr("readme", "nothing here")
     found = find_pickles(tmp_path)
-    assert found == ["objects.npy", "some.db!kept", "weights.bin!weights/data.pkl"]
+    assert found == ["code.tar.gz!inner.txt", "objects.npy", "some.db!kept", "weights.bin!weights/data.pkl"]

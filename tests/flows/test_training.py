@@ -282,7 +282,7 @@ def test_nothing_that_a_training_writes_is_a_pickle(trained: tuple[Project, dict
     assert [name for name in find_pickles(home) if not name.startswith("dvc-site/")] == []
     assert find_pickles(project.root / "data") == []
     kinds = {path.suffix for path in artifacts(project, outcome).rglob("*") if path.is_file()}
-    assert kinds <= {".json", ".yaml", ".txt", ".parquet", ".html", ".md", ".onnx", ".safetensors", ".npy"}
+    assert kinds <= {".json", ".yaml", ".txt", ".parquet", ".html", ".md", ".onnx", ".safetensors", ".npy", ".gz"}
     package = {path.suffix for path in (home / "served" / "demo").rglob("*") if path.is_file()}
     assert package <= {".json", ".jsonl", ".onnx", ".safetensors", ".npy", ".sig"}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import pickletools
 import sqlite3
+import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,9 +39,14 @@ def _contents(path: Path) -> Iterator[tuple[str, bytes]]:
     content = path.read_bytes()
     yield "", content
     if zipfile.is_zipfile(io.BytesIO(content)):
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            for name in archive.namelist():
-                yield f"!{name}", archive.read(name)
+        with zipfile.ZipFile(io.BytesIO(content)) as zipped:
+            for name in zipped.namelist():
+                yield f"!{name}", zipped.read(name)
+    if content[:2] == b"\x1f\x8b" and tarfile.is_tarfile(path):
+        with tarfile.open(path) as archive:
+            for member in filter(tarfile.TarInfo.isfile, archive):
+                file = archive.extractfile(member)
+                yield f"!{member.name}", b"" if file is None else file.read()
     if content[:15] == b"SQLite format 3":
         yield from _values(path)
 
