@@ -86,14 +86,13 @@ def register_and_promote(
     )
     with tempfile.TemporaryDirectory(prefix="cascada-release-") as scratch:
         bundle = fetch_bundle(version, Path(scratch) / "bundle")
-        known, mode = promotion.read_verdict(version), experiment.gate.mode
-        if models.CHAMPION in version.aliases or mode == "disabled":
-            verdict = known
-        else:
+        verdict, mode = promotion.read_verdict(version), experiment.gate.mode
+        if models.CHAMPION not in version.aliases and mode != "disabled":
             score = _score(trained.run_id, Path(scratch) / "record")
-            case = Case(version, bundle, experiment, ingested, evaluated.evaluation, score, known)
+            case = Case(version, bundle, experiment, ingested, evaluated.evaluation, score, known=verdict)
             verdict = judge_case(case, measure_noise=measure_noise)
-            version = (promotion.promote if mode == "enabled" else promotion.record_verdict)(version, verdict)
+            record = promotion.promote if mode == "enabled" else promotion.record_verdict
+            version = record(version, verdict)
         champion = models.CHAMPION in version.aliases
         if champion:
             deploy_version(version, bundle, reason="passed the gate")
