@@ -89,6 +89,11 @@ class Settings(BaseSettings):
         return self.trusted_keys or self.keys
 
     @property
+    def served(self) -> Path:
+        """Folder of the deployment folders, one a model."""
+        return self.home / "served"
+
+    @property
     def catalog(self) -> Path:
         """The catalogue of public data sets."""
         return self.root / "data" / "catalog.yaml"

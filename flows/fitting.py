@@ -7,7 +7,9 @@ import logging
 import shutil
 import sys
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prefect import flow, task
 from pydantic import BaseModel, ConfigDict
@@ -15,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from cascada.config import Experiment
 from cascada.evaluation.domain import fit_domain
 from cascada.physics.primaries import class_order
-from cascada.registry.bundle import Lineage
+from cascada.registry.bundle import Bundle, Lineage
 from cascada.repro.environment import code_state
 from cascada.repro.fingerprint import json_sha256, source_sha256
 from cascada.repro.trace import TRACE_FILE, describe_trace
@@ -26,6 +28,9 @@ from cascada.training.traces import open_stations, shape_of
 from flows.ingest import Ingested, open_partitions
 from flows.policies import CACHED, PACKAGES, by_content
 from flows.records import keep_code
+
+if TYPE_CHECKING:
+    from flows.members import FittedModel
 
 logger = logging.getLogger(__name__)
 
@@ -121,10 +126,40 @@ def _start_run(experiment: Experiment, ingested: Ingested, *, resumes: str) -> L
 def _fit_and_log(
     experiment: Experiment, ingested: Ingested, lineage: Lineage, checkpoints: Path, scratch: Path
 ) -> Trained:
+    from cascada.training.determinism import determinism_flags
+
+    bundle, fitted = fit_bundle(
+        experiment, ingested, lineage, checkpoints=checkpoints, folder=scratch / "bundle", trace=scratch / TRACE_FILE
+    )
+    for why in fitted.stopped:
+        logger.warning("the fit ended early: %s", why)
+    runs.set_tags(lineage.run_id, {"stopped": "; ".join(fitted.stopped)} if fitted.stopped else {})
+    runs.log_history(lineage.run_id, fitted.history)
+    runs.log_files(lineage.run_id, bundle.folder, "bundle")
+    return Trained(
+        run_id=lineage.run_id, bundle_sha256=bundle.sha256, determinism=determinism_flags(),
+        trace=_keep_trace(experiment, lineage.run_id, scratch),
+    )  # fmt: skip
+
+
+def fit_bundle(
+    experiment: Experiment, ingested: Ingested, lineage: Lineage, *, checkpoints: Path, folder: Path,
+    trace: Path | None = None,
+) -> tuple[Bundle, FittedModel]:  # fmt: skip
+    """Fit an experiment's model on the partitions of a split, and write its bundle.
+
+    Parameters
+    ----------
+    checkpoints
+        Where an interrupted fit is gone on from.
+    folder
+        Of the bundle.
+    trace
+        Where a trace is left when the experiment asks for one.
+    """
     # Here, not above: torch and Lightning take seconds to import, and a cached run needs neither.
     from cascada.jobs.tracing import traced
     from cascada.registry.export import write_bundle
-    from cascada.training.determinism import determinism_flags
     from flows.members import fit_model
 
     root, shape = load_settings().root, shape_of(experiment.model)
@@ -135,7 +170,7 @@ def _fit_and_log(
         take_partition(frame, manifest, name, features=experiment.features, classes=classes, stations=stations)
         for name in ("train", "validation", "calibration")
     )
-    with traced(scratch / TRACE_FILE, every=experiment.training.trace_every):
+    with nullcontext() if trace is None else traced(trace, every=experiment.training.trace_every):
         fitted = fit_model(
             experiment, train, validation, calibration, classes=classes, folder=checkpoints,
             progress=sys.stderr.isatty(), resume=True,
@@ -146,18 +181,9 @@ def _fit_and_log(
         fitted.members, scaling=fitted.scaling, temperature=fitted.temperature,
         calibration=calibration.of_classes(normal).inputs, domain=domain, stations=shape, classes=classes,
         reference=tuple(n for n in classes if n in experiment.reference), features=experiment.features,
-        model=experiment.model_dump(mode="json", include={"model", "anomaly"}), lineage=lineage,
-        folder=scratch / "bundle",
+        model=experiment.model_dump(mode="json", include={"model", "anomaly"}), lineage=lineage, folder=folder,
     )  # fmt: skip
-    for why in fitted.stopped:
-        logger.warning("the fit ended early: %s", why)
-    runs.set_tags(lineage.run_id, {"stopped": "; ".join(fitted.stopped)} if fitted.stopped else {})
-    runs.log_history(lineage.run_id, fitted.history)
-    runs.log_files(lineage.run_id, bundle.folder, "bundle")
-    return Trained(
-        run_id=lineage.run_id, bundle_sha256=bundle.sha256, determinism=determinism_flags(),
-        trace=_keep_trace(experiment, lineage.run_id, scratch),
-    )  # fmt: skip
+    return bundle, fitted
 
 
 def _keep_trace(experiment: Experiment, run_id: str, folder: Path) -> dict[str, str | int]:

@@ -9,23 +9,26 @@ from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
 from pydantic import BaseModel, ConfigDict
 
-from cascada.config import Experiment
-from cascada.errors import ArtifactError
-from cascada.evaluation.gates import Verdict, judge
-from cascada.evaluation.metrics import Evaluation, Metric, accuracy_difference
+from cascada.config import Experiment, Mode
+from cascada.evaluation.gates import Verdict
+from cascada.evaluation.metrics import Evaluation
 from cascada.evaluation.report import MARKDOWN, Report, write_report
 from cascada.registry import promotion
-from cascada.registry.bundle import Bundle, BundleSpec
+from cascada.registry.bundle import Bundle
 from cascada.registry.package import ModelIdentity
+from cascada.registry.versions import fetch_bundle, identify
 from cascada.repro.manifest import Manifest
 from cascada.repro.score import Score, score_run
-from cascada.repro.seeds import generator
 from cascada.repro.signing import own_key
 from cascada.settings import load_settings
 from cascada.tracking import models, runs
+from flows.deployment import deploy_version
 from flows.evaluation import Evaluated, evaluate_test, predict_test
 from flows.fitting import Trained
 from flows.ingest import Ingested
+from flows.judgement import Case, judge_case
+from flows.noise import measure_noise
+from flows.notices import PROMOTED, announce
 from flows.policies import CACHED, RETRIED, by_content
 from serving.package import build_bento
 
@@ -35,31 +38,43 @@ class Released(BaseModel):
 
     Attributes
     ----------
-    rival
-        Version of the champion that it was compared with.
+    verdict
+        None when the gate is disabled.
     """
 
     model_config = ConfigDict(frozen=True)
 
     identity: ModelIdentity
-    verdict: Verdict
+    mode: Mode
+    verdict: Verdict | None
     champion: bool
-    rival: int | None = None
     bento: Path | None = None
+
+    @property
+    def rival(self) -> int | None:
+        """Version of the champion that it was compared with."""
+        contest = None if self.verdict is None else self.verdict.contest
+        return None if contest is None else contest.rival
 
     @property
     def standing(self) -> str:
         """What became of the version, in words."""
-        alias = "champion" if self.champion else "challenger"
-        return f"{self.identity.name} version {self.identity.version} is {alias}"
+        what = f"{self.identity.name} version {self.identity.version}"
+        if self.champion:
+            return f"{what} is champion"
+        if self.verdict is None:
+            return f"{what} is registered and not judged: the gate is disabled"
+        if self.mode == "dry_run":
+            alias = "champion" if self.verdict.passed else "challenger"
+            return f"{what} would become {alias}: the gate is on a dry run and moves no alias"
+        return f"{what} is challenger"
 
 
 @task(**RETRIED)
 def register_and_promote(
     experiment: Experiment, ingested: Ingested, trained: Trained, evaluated: Evaluated
 ) -> Released:
-    """Register the bundle and let the verdict decide its alias."""
-    champion = models.find_alias(experiment.name, models.CHAMPION)
+    """Register the bundle and let the verdict decide its alias; a champion becomes what is served."""
     version = promotion.register(
         experiment.name,
         run_id=trained.run_id,
@@ -71,61 +86,23 @@ def register_and_promote(
         },
     )
     with tempfile.TemporaryDirectory(prefix="cascada-release-") as scratch:
-        bundle = _fetch(trained.run_id, trained.bundle_sha256, Path(scratch) / "challenger")
-        rival = None if champion is None or champion.version == version.version else champion
-        gain = (
-            None
-            if rival is None
-            else _gain(bundle, _fetch_version(rival, Path(scratch) / "champion"), ingested, experiment.seed)
-        )
-        score = _score(trained.run_id, Path(scratch) / "record")
-    verdict = judge(
-        evaluated.evaluation, experiment.gate, features=_telling(bundle.spec), data_valid=ingested.snapshot.valid,
-        score=score, gain=gain,
-    )  # fmt: skip
-    promoted = promotion.promote(version, verdict)
-    return Released(
-        identity=_identify(promoted, bundle), verdict=verdict, champion=verdict.passed,
-        rival=None if rival is None else rival.version,
-    )  # fmt: skip
+        bundle = fetch_bundle(version, Path(scratch) / "bundle")
+        verdict, mode = promotion.read_verdict(version), experiment.gate.mode
+        if models.CHAMPION not in version.aliases and mode != "disabled":
+            score = _score(trained.run_id, Path(scratch) / "record")
+            case = Case(version, bundle, experiment, ingested, evaluated.evaluation, score, known=verdict)
+            verdict = judge_case(case, measure_noise=measure_noise)
+            record = promotion.promote if mode == "enabled" else promotion.record_verdict
+            version = record(version, verdict)
+        champion = models.CHAMPION in version.aliases
+        if champion and deploy_version(version, bundle, reason="passed the gate"):
+            announce(PROMOTED, version.name, f"version {version.version} is champion")
+        return Released(identity=identify(version, bundle), mode=mode, verdict=verdict, champion=champion)
 
 
 def _score(run_id: str, folder: Path) -> Score:
     path = runs.fetch_files(run_id, "manifest.json", folder)
     return score_run(Manifest.model_validate_json(path.read_bytes()))
-
-
-def _telling(spec: BundleSpec) -> tuple[str, ...]:
-    """Name the features that say which physics ceilings hold; traces tell at least what the signal does."""
-    return spec.features if spec.stations is None else (*spec.features, "signal_vem")
-
-
-def _fetch(run_id: str, sha256: str, folder: Path) -> Bundle:
-    """Fetch the bundle of a run and check that it is the one with this hash."""
-    bundle = Bundle(runs.fetch_files(run_id, "bundle", folder))
-    if bundle.sha256 != sha256:
-        raise ArtifactError(
-            "the bundle of a run is not the one that was judged", where=f"run {run_id}", expected=f"sha256 {sha256}",
-            got=bundle.sha256, hint="train again with --refresh; what was altered is never served",
-        )  # fmt: skip
-    return bundle
-
-
-def _fetch_version(version: models.ModelVersion, folder: Path) -> Bundle:
-    return _fetch(version.run_id, version.tags["bundle_sha256"], folder)
-
-
-def _gain(challenger: Bundle, champion: Bundle, ingested: Ingested, seed: int) -> Metric:
-    predictions, truth = predict_test(challenger, ingested)
-    if champion.spec.classes != challenger.spec.classes:
-        raise ArtifactError(
-            "the champion tells other primaries apart, so the two cannot be compared",
-            expected=", ".join(challenger.spec.classes),
-            got=", ".join(champion.spec.classes),
-            hint="give the experiment another `name`: it is the name of the registered model",
-        )
-    others, _ = predict_test(champion, ingested)
-    return accuracy_difference(predictions, others, truth.labels, truth.groups, rng=generator(seed, "gain"))
 
 
 @task(cache_key_fn=by_content("experiment", "ingested", "trained", "evaluated", "released"), **CACHED, **RETRIED)
@@ -135,12 +112,13 @@ def report_run(
     """Write the report of a run into it, and return its Markdown."""
     with tempfile.TemporaryDirectory(prefix="cascada-report-") as scratch:
         folder = Path(scratch)
-        bundle = _fetch(trained.run_id, trained.bundle_sha256, folder / "challenger")
+        version = models.get_version(experiment.name, released.identity.version)
+        bundle = fetch_bundle(version, folder / "challenger")
         predictions, truth = predict_test(bundle, ingested)
         champion = None
         if released.rival is not None:
             rival = models.get_version(experiment.name, released.rival)
-            champion = _evaluate_rival(_fetch_version(rival, folder / "champion"), ingested, experiment.seed)
+            champion = _evaluate_rival(fetch_bundle(rival, folder / "champion"), ingested, experiment.seed)
         report = Report(
             experiment, bundle.spec.lineage.model_dump(mode="json", exclude={"experiment"}), ingested.split.rows,
             evaluated.evaluation, predictions, truth, verdict=released.verdict, standing=released.standing,
@@ -160,20 +138,10 @@ def _evaluate_rival(champion: Bundle, ingested: Ingested, seed: int) -> Evaluati
 def package_version(version: models.ModelVersion) -> Path:
     """Build the Bento of a registered version and return its folder."""
     with tempfile.TemporaryDirectory(prefix="cascada-package-") as scratch:
-        bundle = _fetch_version(version, Path(scratch))
+        bundle = fetch_bundle(version, Path(scratch))
         settings = load_settings()
         key = own_key(settings.keys, settings.signing_key)
-        return build_bento(bundle.folder, _identify(version, bundle), key=key)
-
-
-def _identify(version: models.ModelVersion, bundle: Bundle) -> ModelIdentity:
-    lineage = bundle.spec.lineage
-    return ModelIdentity(
-        name=version.name, version=version.version, run_id=version.run_id, data_sha256=lineage.data_sha256,
-        git_commit=lineage.git_commit, bundle_sha256=bundle.sha256,
-        manifest_sha256=version.tags.get("manifest_sha256", ""), verdict=version.tags.get("verdict", ""),
-        verification=version.tags.get("verification", ""),
-    )  # fmt: skip
+        return build_bento(bundle.folder, identify(version, bundle), key=key)
 
 
 @task(**RETRIED)
@@ -186,6 +154,7 @@ def package(identity: ModelIdentity) -> Path:
 def release_model(experiment: Experiment, ingested: Ingested, trained: Trained, evaluated: Evaluated) -> Released:
     """Register a model; promote and package it when the verdict allows."""
     released = register_and_promote(experiment, ingested, trained, evaluated)
-    create_markdown_artifact(f"**{released.standing}**\n\n{released.verdict.to_markdown()}", key="verdict")
+    told = "" if released.verdict is None else released.verdict.to_markdown()
+    create_markdown_artifact(f"**{released.standing}**\n\n{told}", key="verdict")
     create_markdown_artifact(report_run(experiment, ingested, trained, evaluated, released), key="report")
     return released.model_copy(update={"bento": package(released.identity)}) if released.champion else released

@@ -9,7 +9,20 @@ import click
 import typer
 
 import cascada
-from cascada.cli import check, data, demo, doctor, exchange, predict, repro, run, runs, servers, train
+from cascada.cli import (
+    check,
+    data,
+    demo,
+    doctor,
+    exchange,
+    models,
+    predict,
+    repro,
+    run,
+    runs,
+    servers,
+    train,
+)  # fmt: skip
 from cascada.cli.render import stderr
 from cascada.errors import CascadaError
 
@@ -24,6 +37,9 @@ app.command("reproduce")(exchange.reproduce)
 app.command("import")(exchange.import_)
 app.command("doctor")(doctor.doctor)
 app.command("check")(check.check)
+app.command("promote")(models.promote)
+app.command("rollback")(models.rollback)
+app.add_typer(models.app, name="models")
 app.add_typer(runs.app, name="runs")
 app.add_typer(data.app, name="data")
 app.command("demo")(demo.demo)

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from cascada.evaluation.gates import Verdict
     from cascada.evaluation.metrics import Evaluation
     from cascada.settings import Settings
     from flows.training import Outcome
@@ -58,9 +59,17 @@ def show_outcome(outcome: Outcome) -> None:
     show_facts("Trained", facts)
     show_evaluation(outcome.evaluation)
     released = outcome.released
-    rows = [("ok" if c.passed else "no", c.name, c.required, c.measured) for c in released.verdict.checks]
-    style = "bold green" if released.champion else "bold red"
-    show_table(f"Verdict: {released.standing}", ("", "check", "required", "measured"), rows, style=style)
+    show_verdict(released.verdict, released.standing, good=released.champion)
+
+
+def show_verdict(verdict: Verdict | None, standing: str, *, good: bool) -> None:
+    """Print what became of a model version, and the checks of its verdict when there is one."""
+    style = "bold green" if good else "bold red"
+    if verdict is None:
+        stdout.print(f"{standing}\n", style=style, markup=False, soft_wrap=True)
+        return
+    rows = [("ok" if c.passed else "no", c.name, c.required, c.measured) for c in verdict.checks]
+    show_table(f"Verdict: {standing}", ("", "check", "required", "measured"), rows, style=style)
 
 
 def _counts(counts: Mapping[str, int]) -> str:

@@ -11,7 +11,7 @@ import typer
 
 from cascada.cli.context import enter
 from cascada.cli.render import show_facts, stdout
-from cascada.errors import ArtifactError, ConfigError, nearest
+from cascada.errors import ConfigError, nearest
 from cascada.settings import Settings, process_environment
 
 SERVERS = ("prefect", "mlflow", "worker", "service", "overview")
@@ -30,19 +30,17 @@ def start_observers(settings: Settings, *, service_follows: bool = False) -> Non
 
 
 def start_champion(settings: Settings, model: str) -> str:
-    """Package the champion of a model, if need be, and serve it; returns which version answers."""
+    """Deploy and package the champion of a model, if need be, and serve it; returns which version answers."""
     from cascada import platform
     from cascada.tracking import models
+    from flows.deployment import deploy_champion
     from flows.release import package_version
 
-    champion = models.find_alias(model, models.CHAMPION)
-    if champion is None:
-        known = models.list_models()
-        hint = nearest(model, known) if known else "train an experiment first"
-        raise ArtifactError(f"the model {model!r} has no champion", hint=hint)
-    what = f"{model} version {champion.version}"
-    platform.wait_until_ready(platform.start_service(settings, package_version(champion), what=what), "/readyz")
-    return what
+    champion = models.find_version(model)
+    deploy_champion(champion)
+    bento = package_version(champion)
+    platform.wait_until_ready(platform.start_service(settings, bento, what=champion.label), "/readyz")
+    return champion.label
 
 
 def up(

@@ -2,7 +2,7 @@
 
 from cascada.config.baselines import Baselines
 from cascada.config.dataset import Dataset, Expectations
-from cascada.config.experiment import Experiment, Gate, Split, load_experiment, override_value
+from cascada.config.experiment import Experiment, Gate, Mode, Split, load_experiment, override_value
 from cascada.config.models import (
     Anomaly,
     DeepAutoencoder,
@@ -50,6 +50,7 @@ __all__ = [
     "Hdf5Source",
     "LabelMap",
     "MappedSource",
+    "Mode",
     "Model",
     "ParquetSource",
     "PerClassAutoencoders",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import Field, model_validator
@@ -39,9 +39,17 @@ class Split(Section):
         return self
 
 
+Mode = Literal["disabled", "dry_run", "enabled"]
+
+
 class Gate(Section):
     """What a model must reach before it becomes champion."""
 
+    mode: Mode = Field(
+        "enabled",
+        description="enabled: the verdict moves aliases; dry_run: it is stored and moves none; disabled: nothing is "
+        "judged, the version is registered and `cascada promote` may judge it later",
+    )
     min_accuracy: Probability
     max_accuracy: Probability = Field(1.0, description="physics ceiling: an interval above it means a leak")
     min_anomaly_auc: Probability
@@ -54,8 +62,16 @@ class Gate(Section):
     min_reproducibility: int = Field(
         2, ge=0, le=3, description="level that every aspect of the run's manifest must reach, as `cascada score` says"
     )
+    noise_seeds: int = Field(
+        3, ge=2, le=30, description="trainings of the same recipe with other seeds that measure seed-to-seed noise"
+    )
     non_inferiority_margin: Probability = Field(
-        0.005, description="how much worse than the champion the lower bound of the accuracy difference may be"
+        0.05,
+        description="how much accuracy a challenger may lose against the champion in a protected slice: a bin of "
+        "energy or of zenith angle, or a primary",
+    )
+    max_latency_ms: float = Field(
+        100.0, gt=0, description="99th percentile of the time that the bundle takes for one event on this machine"
     )
 
 

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from cascada.config import Gate
 from cascada.evaluation.ceilings import CEILINGS, auc_bound, known_inputs
+from cascada.evaluation.contest import Contest
 from cascada.evaluation.controls import CHANCE, CONTROL
+from cascada.evaluation.latency import Latency
 from cascada.evaluation.metrics import Evaluation, Metric
 from cascada.physics.columns import COLUMNS
 from cascada.physics.observables import required_columns
 from cascada.repro.score import Score
+
+GAIN = "gain over the champion"
+"""The check that the noise decides."""
 
 
 class Check(BaseModel):
@@ -25,15 +33,29 @@ class Check(BaseModel):
 
 
 class Verdict(BaseModel):
-    """The outcome of a gate."""
+    """The outcome of a gate.
+
+    Attributes
+    ----------
+    latency, contest
+        The measurements behind two of the checks, so that a later judgement need not repeat them.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     checks: tuple[Check, ...] = Field(min_length=1)
+    latency: Latency | None = None
+    contest: Contest | None = None
 
     @property
     def passed(self) -> bool:
         return all(check.passed for check in self.checks)
+
+    @property
+    def waits_for_noise(self) -> bool:
+        """Whether nothing stands against the model but that nobody measured the noise from seed to seed."""
+        failed = [check.name for check in self.checks if not check.passed]
+        return self.contest is not None and self.contest.needs_noise and failed == [GAIN]
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -46,13 +68,11 @@ class Verdict(BaseModel):
         return "\n".join(["| | check | required | measured |", "|---|---|---|---|", *rows])
 
 
-def judge(
-    evaluation: Evaluation, gate: Gate, *, features: tuple[str, ...], data_valid: bool, score: Score,
-    gain: Metric | None,
-) -> Verdict:  # fmt: skip
-    """Judge a model.
+@dataclass(frozen=True)
+class Evidence:
+    """What a model is judged by, beside its evaluation.
 
-    Parameters
+    Attributes
     ----------
     features
         Features of the model: they say which physics ceilings hold.
@@ -60,8 +80,24 @@ def judge(
         Whether the snapshot passed its suites.
     score
         How well the run is documented.
-    gain
-        Accuracy minus the champion's on the same showers; None when there is no champion.
+    latency
+        Time that the bundle takes for one event.
+    contest
+        Comparison with the champion; None when there is no champion.
+    withdrawn
+        Why the version was rolled back from; empty when it was not.
+    """
+
+    features: tuple[str, ...]
+    data_valid: bool
+    score: Score
+    latency: Latency
+    contest: Contest | None = None
+    withdrawn: str = ""
+
+
+def judge(evaluation: Evaluation, gate: Gate, evidence: Evidence) -> Verdict:
+    """Judge a model.
 
     Notes
     -----
@@ -70,21 +106,60 @@ def judge(
     accuracy lies above the experiment's ceiling, or that of the AUC of a pair above what physics allows
     (`cascada.evaluation.ceilings`). AUC is compared, not the merit factor: that of an estimate of ln A
     that saturates lies above the factors of linear discriminants without any leak.
+
+    A challenger beats the champion when the lower end of its gain on the same showers lies above the noise from seed to
+    seed (`cascada.evaluation.contest`), and when in no protected slice the lower end of the difference lies below the
+    margin. A training of an unchanged recipe with another seed is thus no reason to change champions.
     """
     checks = [
-        Check(name="valid data", passed=data_valid, required="every suite passed",
-              measured="passed" if data_valid else "trained on data that a suite refused (--allow-invalid-data)"),
-        _features(features),
+        Check(name="valid data", passed=evidence.data_valid, required="every suite passed",
+              measured="passed" if evidence.data_valid
+              else "trained on data that a suite refused (--allow-invalid-data)"),
+        _features(evidence.features),
         _at_least("accuracy", evaluation.find("accuracy"), gate.min_accuracy),
         _at_least("anomaly AUC", evaluation.find("anomaly_auc"), gate.min_anomaly_auc),
         _at_most("calibration", evaluation.find("ece"), gate.max_calibration_error),
-        _ceiling(evaluation, gate, features),
+        _ceiling(evaluation, gate, evidence.features),
         _control(evaluation),
-        _documented(score, gate.min_reproducibility),
+        _documented(evidence.score, gate.min_reproducibility),
+        Check(name="latency", passed=evidence.latency.p99_ms <= gate.max_latency_ms,
+              required=f"p99 of one event <= {gate.max_latency_ms:g} ms", measured=str(evidence.latency)),
     ]  # fmt: skip
-    if gain is not None:
-        checks.append(_at_least("gain over the champion", gain, -gate.non_inferiority_margin))
-    return Verdict(checks=tuple(checks))
+    if evidence.withdrawn:
+        checks.append(
+            Check(name="not withdrawn", passed=False, required="never rolled back from", measured=evidence.withdrawn)
+        )
+    if evidence.contest is not None:
+        checks += [_beats(evidence.contest), _keeps_up(evidence.contest.slices, gate.non_inferiority_margin)]
+    return Verdict(checks=tuple(checks), latency=evidence.latency, contest=evidence.contest)
+
+
+def _beats(contest: Contest) -> Check:
+    gain, noise = contest.gain, contest.noise
+    bound = 0.0 if noise is None else noise.bound
+    passed = noise is not None and gain.low > bound
+    against = f"{gain} on {gain.n:,} showers against version {contest.rival}"
+    told = f"noise {bound:.4f} of {len(noise.accuracies)} seeds" if noise else "noise not measured: it decides nothing"
+    words = "" if passed else "not compared with noise: " if contest.needs_noise else "not better than noise: "
+    return Check(
+        name=GAIN, passed=passed, measured=f"{words}{against}, {told}",
+        required="lower end above the noise from seed to seed",
+    )  # fmt: skip
+
+
+def _keeps_up(slices: Sequence[Metric], margin: float) -> Check:
+    """Ask that the challenger is not worse in any slice; one that holds too few showers to tell counts against it."""
+    below = sorted((one for one in slices if not one.low >= -margin), key=lambda one: one.low)
+    worst = min(slices, key=lambda one: one.low, default=None)
+    told = "no slice holds enough showers" if worst is None else f"{len(slices)} slices, worst {_told(worst)}"
+    return Check(
+        name="protected slices", passed=not below, measured="; ".join(map(_told, below)) or told,
+        required=f"lower end of each difference >= {-margin:g}, all at once",
+    )  # fmt: skip
+
+
+def _told(difference: Metric) -> str:
+    return f"{difference.region}: {difference} on {difference.n:,} showers"
 
 
 def _at_least(name: str, metric: Metric | None, floor: float) -> Check:

@@ -141,6 +141,27 @@ class Resampling:
         for times in self._times:
             yield times[position].astype(np.float64)
 
+    def means(self, values: Floats, masks: Floats) -> Floats:
+        """Compute the mean of some values over several sets of rows in every replicate, shape (replicates, sets).
+
+        Parameters
+        ----------
+        values
+            One a row, shape (n,).
+        masks
+            Which rows are in each set, 0 or 1, shape (n, sets).
+
+        Notes
+        -----
+        A mean of which a replicate drew no row is NaN.
+        """
+        sums = np.zeros((2, self._times.shape[1], masks.shape[1]))
+        np.add.at(sums[0], self._position, values[:, None] * masks)
+        np.add.at(sums[1], self._position, masks)
+        drawn = self._times.astype(np.float64) @ sums
+        with np.errstate(invalid="ignore"):
+            return np.asarray(drawn[0] / drawn[1], np.float64)
+
     def measure(
         self,
         name: str,

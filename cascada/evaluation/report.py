@@ -16,6 +16,7 @@ from cascada.evaluation.predictions import Predictions
 from cascada.evaluation.tables import (
     Table,
     anomaly_table,
+    contest_table,
     fraction_table,
     headline_table,
     mass_table,
@@ -144,6 +145,8 @@ def _tables(report: Report) -> dict[str, Table]:
     }
     if report.shifts:
         tables["shifts"] = shift_table(evaluation, report.shifts)
+    if report.verdict is not None and report.verdict.contest is not None:
+        tables["contest"] = contest_table(report.verdict.contest)
     if report.score is not None:
         tables["score"] = score_table(report.score)
     return {name: table for name, table in tables.items() if table.rows}

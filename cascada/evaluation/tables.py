@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cascada.evaluation.ceilings import CEILINGS, known_inputs
 from cascada.evaluation.composition import SHOWERS, mixtures_for
+from cascada.evaluation.contest import Contest
 from cascada.evaluation.metrics import ALL, FEWEST, Evaluation, Metric
 from cascada.evaluation.separation import CONTAMINATIONS, pairs_of
 from cascada.evaluation.slices import LG_ENERGY, ZENITH, bounds_of
@@ -215,6 +216,24 @@ def metric_table(evaluation: Evaluation) -> Table:
     rows: list[tuple[str, ...]] = [(m.name, m.region, str(m), f"{m.n:,}", m.interval) for m in evaluation.metrics]
     rows += [(name, ALL, f"not measurable: {why}", _NONE, _NONE) for name, why in evaluation.unmeasured.items()]
     return Table("Every metric", ("metric", "showers", "value", "n", "interval"), tuple(rows))
+
+
+def contest_table(contest: Contest) -> Table:
+    """Show what a challenger gains and loses against the champion, as a whole and in protected slices."""
+    noise = contest.noise
+    told = "not measured: the gain is not above zero"
+    if noise is not None:
+        seeds = ", ".join(f"{accuracy:.4f}" for accuracy in noise.accuracies)
+        told = f"{noise.bound:.4f}; accuracies with {len(noise.accuracies)} seeds: {seeds}"
+    rows = tuple(
+        (name, f"{one.value:+.4f}", f"{one.low:+.4f}", f"{one.high:+.4f}", f"{one.n:,}")
+        for name, one in [("all", contest.gain), *((_bin(one.region), one) for one in contest.slices)]
+    )
+    note = (
+        f"Accuracy minus that of version {contest.rival} on the same showers; the intervals of the slices hold for all "
+        f"of them at once. Noise from seed to seed: {told}."
+    )
+    return Table("Against the champion", ("showers", "gain", "low", "high", "n"), rows, note)
 
 
 def score_table(score: Score) -> Table:

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from cascada.errors import ArtifactError, nearest
+from cascada.errors import ArtifactError
 from cascada.repro.fingerprint import file_sha256
 from cascada.repro.record import RunRecord, list_records, open_record
 from cascada.repro.signing import own_key
@@ -50,7 +50,7 @@ def locate(name: str, settings: Settings, scratch: Path) -> Located:
     Parameters
     ----------
     name
-        Id of a record or a beginning of it, id of a run in MLflow, or MODEL@ALIAS.
+        Id of a record or a beginning of it, id of a run in MLflow, MODEL@ALIAS or MODEL@VERSION.
     scratch
         Where what MLflow holds is copied to.
 
@@ -60,7 +60,9 @@ def locate(name: str, settings: Settings, scratch: Path) -> Located:
         If there is none, or several begin with this name.
     """
     if "@" in name:
-        return _from_mlflow(_aliased(name), scratch)
+        from cascada.tracking import models
+
+        return _from_mlflow(models.find_version(name).run_id, scratch)
     try:
         record = open_record(settings.home, name)
     except ArtifactError:
@@ -78,18 +80,6 @@ def is_in_mlflow(run_id: str) -> bool:
     from cascada.tracking import runs  # here and below: a record of a script needs no MLflow, which imports for seconds
 
     return runs.has_run(run_id)
-
-
-def _aliased(name: str) -> str:
-    from cascada.tracking import models
-
-    model, _, alias = name.partition("@")
-    version = models.find_alias(model, alias)
-    if version is None:
-        known = models.list_models()
-        hint = nearest(model, known) if known else "train an experiment first"
-        raise ArtifactError(f"no version of the model {model!r} has the alias {alias!r}", hint=hint)
-    return version.run_id
 
 
 def _from_mlflow(run_id: str, scratch: Path) -> Located:

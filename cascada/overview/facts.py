@@ -162,7 +162,7 @@ def _champions(settings: Settings) -> Iterator[ChampionFact]:
         version = models.find_alias(name, models.CHAMPION)
         if version is None:
             continue
-        folder = settings.home / "served" / name
+        folder = settings.served / name
         changes = history(folder) if current(folder) else ()
         yield ChampionFact(
             model=name, version=version.version, run_id=version.run_id, score=_score(version.run_id, settings),

@@ -64,6 +64,12 @@ def current(folder: Path) -> Path | None:
     return link.resolve() if link.exists() else None
 
 
+def served_version(folder: Path) -> int | None:
+    """Tell which version is served; None before the first."""
+    known = history(folder)
+    return known[-1].after if known and current(folder) is not None else None
+
+
 def history(folder: Path) -> tuple[Change, ...]:
     """Read how the current version came to be, oldest first."""
     path = folder / HISTORY

@@ -9,6 +9,8 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, RESOURCE_DOES_NOT_EXIST, ErrorCode
 
+from cascada.errors import ArtifactError, nearest
+
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 
@@ -22,6 +24,11 @@ class ModelVersion:
     run_id: str
     tags: dict[str, str]
     aliases: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """Model and version, in words."""
+        return f"{self.name} version {self.version}"
 
 
 def _is(error: MlflowException, code: int) -> bool:
@@ -61,6 +68,44 @@ def find_alias(name: str, alias: str) -> ModelVersion | None:
             return None
         raise
     return get_version(name, int(entry.version))
+
+
+def find_version(reference: str, *, alias: str = CHAMPION) -> ModelVersion:
+    """Find the version that a person names.
+
+    Parameters
+    ----------
+    reference
+        MODEL, MODEL@VERSION such as ``demo@3``, or MODEL@ALIAS.
+    alias
+        What MODEL alone means.
+
+    Raises
+    ------
+    ArtifactError
+        If there is no such model or version, or nothing has the alias.
+    """
+    name, _, which = reference.partition("@")
+    which = which or alias
+    known = {version.version: version for version in list_versions(name)}
+    found = known.get(int(which)) if which.isdecimal() else find_alias(name, which)
+    if found is None:
+        kind = "number" if which.isdecimal() else "alias"
+        names = list_models()
+        hint = "" if known else nearest(name, names) if names else "train an experiment first"
+        there = [", ".join([str(version.version), *version.aliases]) for version in known.values()]
+        raise ArtifactError(
+            f"no version of the model {name!r} has the {kind} {which!r}",
+            got="; ".join(there) or "no version",
+            hint=hint,
+        )
+    return found
+
+
+def list_versions(name: str) -> list[ModelVersion]:
+    """List the versions of a model, oldest first; none if there is no such model."""
+    found = MlflowClient().search_model_versions(f"name = '{name}'")
+    return [get_version(name, number) for number in sorted(int(entry.version) for entry in found)]
 
 
 def find_by_tag(name: str, key: str, value: str) -> ModelVersion | None:

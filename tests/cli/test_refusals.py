@@ -171,4 +171,4 @@ def test_no_service_and_no_champion(lone: Project) -> None:
     assert lone.cascada("predict", "nothing.json").returncode == 4
     answer = lone.cascada("serve", "demo")
     assert answer.returncode == 6
-    assert "has no champion" in answer.stderr
+    assert "no version of the model 'demo' has the alias 'champion'" in answer.stderr

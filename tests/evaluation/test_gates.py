@@ -9,18 +9,20 @@ import pytest
 from pydantic import ValidationError
 
 from cascada.config import Gate
+from cascada.evaluation.contest import Contest, Noise
 from cascada.evaluation.controls import CHANCE, CONTROL
-from cascada.evaluation.gates import Check, Verdict, judge
+from cascada.evaluation.gates import Check, Evidence, Verdict, judge
+from cascada.evaluation.latency import Latency
 from cascada.evaluation.metrics import Evaluation, Metric
 from cascada.repro.score import AspectScore, Score
 
 GATE = Gate(
-    min_accuracy=0.7, max_accuracy=0.9, min_anomaly_auc=0.85, non_inferiority_margin=0.01, max_calibration_error=0.05
-)
+    min_accuracy=0.7, max_accuracy=0.9, min_anomaly_auc=0.85, non_inferiority_margin=0.01, max_calibration_error=0.05,
+    max_latency_ms=2.0,
+)  # fmt: skip
 CHECKS = (
     *("valid data", "observables only", "accuracy", "anomaly AUC", "calibration", "physics ceiling", "shuffled labels"),
-    "reproducibility",
-    "gain over the champion",
+    *("reproducibility", "latency", "gain over the champion", "protected slices"),
 )
 FEATURES = ("lg_energy", "sec_zenith", "muon_residual", "xmax_residual")
 GOOD: dict[str, tuple[float, float, float] | None] = {
@@ -30,8 +32,10 @@ GOOD: dict[str, tuple[float, float, float] | None] = {
     "auc_p_he": (0.78, 0.77, 0.79),
     CONTROL: (0.21, 0.19, 0.23),
     CHANCE: (0.2, 0.19, 0.21),
-    "gain": (0.02, 0.0, 0.04),
+    "gain": (0.02, 0.004, 0.04),
+    "slice": (0.01, -0.005, 0.025),
 }
+NOISE = Noise(accuracies=(0.8, 0.801, 0.799), spread=0.001, bound=0.003)
 
 
 def documented(*levels: int) -> Score:
@@ -49,13 +53,16 @@ def metric(name: str, numbers: tuple[float, float, float]) -> Metric:
 
 def verdict(
     *, data_valid: bool = True, features: tuple[str, ...] = FEATURES, levels: tuple[int, int] = (2, 3),
+    p99_ms: float = 1.0, noise: Noise | None = NOISE, withdrawn: str = "",
     **changes: tuple[float, float, float] | None,
 ) -> Verdict:  # fmt: skip
     numbers = {name: value for name, value in (GOOD | changes).items() if value is not None}
     made = {name: metric(name, value) for name, value in numbers.items()}
-    gain = made.pop("gain", None)
+    gain, part = made.pop("gain", None), made.pop("slice").model_copy(update={"region": "primary He"})
     evaluation = Evaluation(classes=("photon", "p"), metrics=tuple(made.values()), confusion=((5, 1), (1, 5)))
-    return judge(evaluation, GATE, features=features, data_valid=data_valid, score=documented(*levels), gain=gain)
+    latency = Latency(median_ms=0.5, p99_ms=p99_ms, calls=300, processor="Cray-1")
+    contest = gain and Contest(rival=7, gain=gain, slices=(part,), noise=noise)
+    return judge(evaluation, GATE, Evidence(features, data_valid, documented(*levels), latency, contest, withdrawn))
 
 
 def test_a_good_model_passes_every_check() -> None:
@@ -83,7 +90,22 @@ def test_a_good_model_passes_every_check() -> None:
         ({"auc_p_he": (0.9, 0.87, 0.93)}, "physics ceiling", "auc_p_he 0.900 [0.870, 0.930] above 0.862"),
         ({CONTROL: (0.3, 0.22, 0.4)}, "shuffled labels", "accuracy 0.300 [0.220, 0.400], chance 0.200 [0.190, 0.210]"),
         ({CONTROL: None}, "shuffled labels", "not measured, required no better than chance"),
-        ({"gain": (0.01, -0.011, 0.03)}, "gain over the champion", "[-0.011, 0.030], required lower end >= -0.01"),
+        (
+            {"gain": (0.01, 0.0029, 0.03)},
+            "gain over the champion",
+            "not better than noise: 0.010 [0.003, 0.030] on 1,000 showers against version 7, noise 0.0030 of 3 seeds",
+        ),
+        ({"gain": (0.01, -0.01, 0.03), "noise": None}, "gain over the champion", ": not better than noise: 0.010 [-0."),
+        ({"gain": (0.02, 0.01, 0.03), "noise": None}, "gain over the champion", ": not compared with noise: "),
+        ({"slice": (0.0, -0.011, 0.0)}, "protected slices", "primary He: 0.000 [-0.011, 0.000] on 1,000 showers, requ"),
+        ({"slice": (0.0, math.nan, 0.0)}, "protected slices", "primary He"),
+        (
+            {"p99_ms": 2.01},
+            "latency",
+            "p99 2.01 ms, median 0.5 ms of 300 calls on Cray-1, required p99 of one event <=",
+        ),
+        ({"p99_ms": math.nan}, "latency", "nan"),
+        ({"withdrawn": "rolled back: it drifts"}, "not withdrawn", "rolled back: it drifts"),
         ({"anomaly_auc": None}, "anomaly AUC", "not measurable: no such showers in the test partition"),
         ({"anomaly_auc": (math.nan,) * 3}, "anomaly AUC", "nan"),
     ],
@@ -108,7 +130,9 @@ def test_each_check_fails_for_its_own_reason(changes: dict[str, Any], name: str,
         {"auc_p_fe": (1.0, 1.0, 1.0)},
         {CONTROL: (0.25, 0.21, 0.3)},
         {"anomaly_auc": (0.9, 0.85, 0.95)},
-        {"gain": (-0.005, -0.01, 0.0)},
+        {"gain": (0.005, 0.0031, 0.01)},
+        {"slice": (-0.005, -0.01, 0.0)},
+        {"p99_ms": 2.0},
     ],
 )
 def test_the_bounds_themselves_pass(changes: dict[str, Any]) -> None:
@@ -117,7 +141,7 @@ def test_the_bounds_themselves_pass(changes: dict[str, Any]) -> None:
 
 def test_without_a_champion_there_is_no_gain_to_ask_for() -> None:
     first = verdict(gain=None)
-    assert tuple(check.name for check in first.checks) == CHECKS[:-1]
+    assert tuple(check.name for check in first.checks) == CHECKS[:-2]
     assert first.passed
 
 
@@ -125,6 +149,15 @@ def test_without_a_champion_there_is_no_gain_to_ask_for() -> None:
 def test_an_accuracy_that_was_not_measured_passes_neither_floor_nor_ceiling(number: float | None) -> None:
     refused = verdict(accuracy=None if number is None else (number,) * 3)
     assert [check.name for check in refused.checks if not check.passed] == ["accuracy", "physics ceiling"]
+
+
+def test_noise_is_asked_for_when_nothing_else_stands_in_the_way() -> None:
+    gains: dict[str, Any] = {"gain": (0.02, 0.01, 0.03), "noise": None}
+    assert verdict(**gains).waits_for_noise
+    assert not verdict(**gains, accuracy=(0.6, 0.5, 0.7)).waits_for_noise
+    assert not verdict(**gains, slice=(-0.1, -0.2, 0.0)).waits_for_noise
+    assert not verdict(gain=(0.02, -0.01, 0.03), noise=None).waits_for_noise
+    assert not verdict(gain=(0.02, 0.01, 0.03)).waits_for_noise
 
 
 def test_every_reason_is_told() -> None:

@@ -13,10 +13,11 @@ import pytest
 
 from cascada.config import Experiment
 from cascada.evaluation.assessment import evaluate
+from cascada.evaluation.contest import Contest, Noise
 from cascada.evaluation.drawing import to_svg
 from cascada.evaluation.figures import draw_figures
 from cascada.evaluation.gates import Check, Verdict
-from cascada.evaluation.metrics import Evaluation
+from cascada.evaluation.metrics import Evaluation, Metric
 from cascada.evaluation.predictions import Predictions
 from cascada.evaluation.report import Report, render_card, render_html, render_markdown, write_report
 from cascada.evaluation.truth import Truth
@@ -33,10 +34,14 @@ ROWS = {"train": 1400, "validation": 200, "calibration": 200, "test": 600}
 SCORE = Score(
     run_id="toy", aspects=(AspectScore(aspect="software", level=2, reason="a lock", next_step="run it again"),)
 )
+GAIN = Metric(name="accuracy_gain", value=0.02, low=0.01, high=0.03, n=600, interval="bootstrap")
+SLICE = GAIN.model_copy(update={"value": -0.125, "region": "zenith_deg 30 to 45", "n": 171})
+CONTEST = Contest(rival=1, gain=GAIN, slices=(SLICE,), noise=Noise(accuracies=(0.71, 0.725), spread=0.01, bound=0.067))
 VERDICT = Verdict(
+    contest=CONTEST,
     checks=(
         Check(name="accuracy", passed=False, required="lower end >= 0.9", measured="0.7 <script>alert(1)</script>"),
-    )
+    ),
 )
 
 
@@ -142,7 +147,7 @@ def test_it_tells_the_verdict_the_others_and_the_lineage(page: str) -> None:
     for words in (
         "toy version 2 is challenger", "lower end &gt;= 0.9", "gradient boosting", "champion", "Sibyll2.3d", "3c" * 20,
         "not measurable: fewer than 5 showers left", "muon rich", "zenith 30° – 45°", "1,400",
-        "2 captured", "run it again",
+        "2 captured", "run it again", "that of version 1 on the same showers", "0.7100, 0.7250", "0.0670", "-0.1250",
     ):  # fmt: skip
         assert words in page, words
     assert "&lt;script&gt;" in page, "what it is given is text and never markup"
@@ -156,6 +161,7 @@ def test_numbers_are_those_of_the_evaluation(page: str, full: Report) -> None:
 def test_without_a_verdict_it_says_so(bare: Report) -> None:
     page = render_html(bare)
     assert "not judged yet" in page
+    assert "Against the champion" not in page
     assert "Domain shift" not in page
     assert "Reproducibility" not in page
     assert 'aria-label="comparison"' not in page

@@ -16,7 +16,8 @@ from cascada.data.sources.simulator import simulate
 from cascada.data.splits import assign
 from cascada.evaluation.assessment import evaluate
 from cascada.evaluation.controls import deal_labels, shuffled_label_control
-from cascada.evaluation.gates import Verdict, judge
+from cascada.evaluation.gates import Evidence, Verdict, judge
+from cascada.evaluation.latency import Latency
 from cascada.evaluation.metrics import Evaluation
 from cascada.evaluation.predictions import Predictions, conformal_p_value
 from cascada.evaluation.truth import take_truth
@@ -29,6 +30,8 @@ NAMES = ("lg_energy", "sec_zenith", "muon_residual", "xmax_residual")
 GATE = Gate(min_accuracy=0.6, min_anomaly_auc=0.5, max_calibration_error=0.1)
 
 DOCUMENTED = Score(run_id="one", aspects=(AspectScore(aspect="software", level=2, reason="", next_step=""),))
+
+FAST = Latency(median_ms=0.1, p99_ms=0.2, calls=300, processor="Cray-1")
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +65,7 @@ def verdict_on(
     )
     if shuffled:
         train = replace(train, labels=deal_labels(train.labels, train.groups, np.random.default_rng(2)))
-    return judge(
-        assess(train, test, frame, manifest), GATE, features=features, data_valid=True, score=DOCUMENTED, gain=None
-    )
+    return judge(assess(train, test, frame, manifest), GATE, Evidence(features, True, DOCUMENTED, FAST))
 
 
 def failed(verdict: Verdict) -> set[str]:

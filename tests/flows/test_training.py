@@ -17,7 +17,16 @@ from typing import Any
 
 import httpx
 import pytest
+from pickles import find_pickles
 from projects import DEMO, SMALL, Project
+
+from cascada.config import Mode, load_experiment
+from cascada.registry.promotion import read_verdict, register
+from cascada.tracking import models
+from flows.evaluation import Evaluated
+from flows.fitting import Trained
+from flows.ingest import Ingested
+from flows.release import register_and_promote
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +34,12 @@ def trained(new_project: Callable[..., Project], prefect_api: str) -> tuple[Proj
     """A project with one trained champion."""
     project = new_project(PREFECT_API_URL=prefect_api)
     return project, project.train(*SMALL)
+
+
+@pytest.fixture(scope="module")
+def worse(trained: tuple[Project, dict[str, Any]]) -> dict[str, Any]:
+    """The outcome of a training that is too short."""
+    return trained[0].train(*SMALL, "--set", "training.epochs=1", "--set", "gate.min_accuracy=0.2")
 
 
 def registry(project: Project, query: str) -> list[tuple[Any, ...]]:
@@ -37,12 +52,20 @@ def artifacts(project: Project, outcome: dict[str, Any]) -> Path:
     return project.root / ".cascada" / "mlartifacts" / outcome["run_id"] / "artifacts"
 
 
+def enter(project: Project, patch: pytest.MonkeyPatch) -> None:
+    """Use a project's stores in this process."""
+    for name, value in {**project.stores, "CASCADA_ROOT": str(project.root)}.items():
+        patch.setenv(name, value)
+
+
 def test_a_passing_verdict_makes_a_champion(trained: tuple[Project, dict[str, Any]]) -> None:
     project, outcome = trained
     released = outcome["released"]
     assert [check for check in released["verdict"]["checks"] if not check["passed"]] == []
     assert released["champion"]
     assert registry(project, "select alias, version from registered_model_aliases") == [("champion", 1)]
+    served = project.root / ".cascada" / "served" / "demo"
+    assert json.loads((served / "current" / "package" / "identity.json").read_text())["version"] == 1
     tags = dict(registry(project, "select key, value from model_version_tags"))
     assert tags["verdict"] == "passed"
     assert tags["data_sha256"] == outcome["ingested"]["snapshot"]["content_sha256"]
@@ -123,18 +146,78 @@ def test_the_same_experiment_trained_anew_is_the_same_model(trained: tuple[Proje
     for name in ("model.onnx", "weights.safetensors", "reference_scores.npy"):
         one, other = (artifacts(project, outcome) / "bundle" / name for outcome in (first, again))
         assert one.read_bytes() == other.read_bytes(), name
+    assert not again["released"]["champion"], "nothing was gained"
+    (check,) = [check for check in again["released"]["verdict"]["checks"] if not check["passed"]]
+    assert check["measured"].startswith("not better than noise: 0.000 [0.000, 0.000]")
 
 
-def test_a_worse_model_stays_challenger_with_the_reasons(trained: tuple[Project, dict[str, Any]]) -> None:
+def test_a_worse_model_stays_challenger_with_the_reasons(
+    trained: tuple[Project, dict[str, Any]], worse: dict[str, Any]
+) -> None:
     project, _ = trained
-    (champion,) = registry(project, "select version from registered_model_aliases where alias = 'champion'")
-    worse = project.train(*SMALL, "--set", "training.epochs=1", "--set", "gate.min_accuracy=0.2")
     assert not worse["released"]["champion"]
     failed = [check["name"] for check in worse["released"]["verdict"]["checks"] if not check["passed"]]
-    assert failed == ["gain over the champion"]
-    aliases = dict(registry(project, "select alias, version from registered_model_aliases"))
-    assert aliases["champion"] == champion[0]
-    assert aliases["challenger"] == worse["released"]["identity"]["version"]
+    assert failed == ["gain over the champion", "protected slices"]
+    aliases = dict(registry(project, "select alias, version from registered_model_aliases where name = 'demo'"))
+    assert aliases == {"champion": 1, "challenger": worse["released"]["identity"]["version"]}
+
+
+@pytest.mark.slow
+def test_a_model_is_promoted_when_it_gains_more_than_seeds_do(
+    trained: tuple[Project, dict[str, Any]], worse: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under a name of their own, the short training first: its champion is beaten, by more than other seeds move."""
+    project, good = trained
+    enter(project, monkeypatch)
+    for outcome in (worse, good):
+        known = models.get_version("demo", outcome["released"]["identity"]["version"])
+        facts = {name: known.tags[name] for name in ("data_sha256", "data_valid", "manifest_sha256")}
+        register("two", run_id=known.run_id, bundle_sha256=known.tags["bundle_sha256"], tags=facts)
+    first = project.cascada("promote", "two@1", "--json")
+    assert first.returncode == 0, first.stderr
+    assert json.loads(first.stdout)["champion"]
+    better = project.cascada("promote", "two@2", "--reason", "four epochs", "--json")
+    assert better.returncode == 0, better.stderr
+    found = json.loads(better.stdout)
+    assert (found["before"], found["version"], found["champion"], found["forced"]) == (1, 2, True, False)
+    contest = found["verdict"]["contest"]
+    assert len(contest["noise"]["accuracies"]) == 4, "its own and three more seeds"
+    assert 0.0 < contest["noise"]["bound"] < contest["gain"]["low"]
+    assert {f"primary {name}" for name in ("photon", "p", "He", "N", "Fe")} <= {s["region"] for s in contest["slices"]}
+    assert [change["reason"] for change in found["history"]] == ["passed the gate", "passed the gate: four epochs"]
+    back = project.cascada("promote", "two@1", "--json")
+    assert back.returncode == 1, "the older one is worse"
+    forced = project.cascada("promote", "two@1", "--force", "--reason", "a demonstration", "--json")
+    assert forced.returncode == 0, forced.stderr
+    assert json.loads(forced.stdout)["forced"]
+    assert json.loads(forced.stdout)["history"][-1]["reason"].endswith(": a demonstration")
+
+
+@pytest.mark.parametrize(("mode", "standing"), [
+    ("dry_run", "would become champion: the gate is on a dry run and moves no alias"),
+    ("disabled", "is registered and not judged: the gate is disabled"),
+])  # fmt: skip
+def test_a_gate_on_a_dry_run_or_disabled_moves_no_alias(
+    trained: tuple[Project, dict[str, Any]], monkeypatch: pytest.MonkeyPatch, mode: Mode, standing: str
+) -> None:
+    project, outcome = trained
+    enter(project, monkeypatch)
+    experiment = load_experiment(artifacts(project, outcome) / "experiment.yaml")
+    other = experiment.model_copy(
+        update={"name": f"mode-{mode}", "gate": experiment.gate.model_copy(update={"mode": mode})}
+    )
+    identity = outcome["released"]["identity"]
+    released = register_and_promote.fn(
+        other, Ingested.model_validate(outcome["ingested"]),
+        Trained(run_id=outcome["run_id"], bundle_sha256=identity["bundle_sha256"], determinism={}),
+        Evaluated(evaluation=outcome["evaluation"], manifest_sha256=identity["manifest_sha256"]),
+    )  # fmt: skip
+    assert released.standing == f"mode-{mode} version 1 {standing}"
+    version = models.get_version(other.name, 1)
+    assert version.aliases == ()
+    assert version.tags.get("verdict") == {"dry_run": "passed", "disabled": None}[mode]
+    assert read_verdict(version) == released.verdict
+    assert not (project.root / ".cascada" / "served" / other.name).exists()
 
 
 def test_a_dirty_tree_is_recorded(project: Project) -> None:
@@ -190,6 +273,18 @@ def test_native_code_tries_neither(project: Project, tmp_path: Path) -> None:
     calls = (tmp_path / "calls").read_text()
     named = set(re.findall(r'sin_addr=inet_addr\("([^"]+)"\)|inet_pton\(AF_INET6, "([^"]+)"', calls))
     assert named == {("127.0.0.1", "")}, "nothing but the Prefect server"
+
+
+def test_nothing_that_a_training_writes_is_a_pickle(trained: tuple[Project, dict[str, Any]]) -> None:
+    project, outcome = trained
+    home = project.root / ".cascada"
+    # DVC keeps times and links of files in caches of its own; nothing of ours reads them, and no model is in them.
+    assert [name for name in find_pickles(home) if not name.startswith("dvc-site/")] == []
+    assert find_pickles(project.root / "data") == []
+    kinds = {path.suffix for path in artifacts(project, outcome).rglob("*") if path.is_file()}
+    assert kinds <= {".json", ".yaml", ".txt", ".parquet", ".html", ".md", ".onnx", ".safetensors", ".npy", ".gz"}
+    package = {path.suffix for path in (home / "served" / "demo").rglob("*") if path.is_file()}
+    assert package <= {".json", ".jsonl", ".onnx", ".safetensors", ".npy", ".sig"}
 
 
 def test_nothing_tries_to_reach_another_machine(
