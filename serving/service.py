@@ -1,7 +1,7 @@
 """The BentoML service: a package behind HTTP.
 
-BentoML packages, configures and runs it. Requests are answered by `serving.app.Application`, which stands before BentoML's
-own routes: tracing, access log and validation by pydantic would cost several times what the model does.
+BentoML packages it and runs its worker. Requests are answered by `serving.app.Application`, which stands before BentoML's
+own application: tracing, access log and validation by pydantic would cost several times what the model does.
 """
 
 from __future__ import annotations
@@ -21,30 +21,19 @@ BAKED = Path(__file__).resolve().parents[1]
 """Root of the Bento's sources; the package that it was built with lies beside the code."""
 
 
-class Front:
-    """The application, made when the worker starts."""
+class LeanService(bentoml.Service):  # type: ignore[misc]
+    """A service whose requests do not pass through BentoML's middleware; its lifespan does."""
 
-    def __init__(self, app: Any) -> None:
+    def to_asgi(self, is_main: bool = True) -> Any:
+        """Make the application that a worker runs."""
         logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
         settings = read_settings()
         door = Door(settings, exposed=is_exposed())
-        self._application = Application(ModelSlot(settings, BAKED), door, settings, inner=app)
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer a request, or follow the lifespan."""
-        await self._application(scope, receive, send)
+        return Application(ModelSlot(settings, BAKED), door, settings, inner=super().to_asgi(is_main))
 
 
-@bentoml.service(
-    name="cascada",
-    workers=1,
-    traffic={"timeout": None},  # the application has its own limits
-    logging={"access": {"enabled": False}},
-    metrics={"enabled": False},
-    tracing={"excluded_urls": ".*", "sample_rate": 0.0},
-)
-class PrimaryService:
+class Primary:
     """Tells the primaries of air showers apart and scores how unlike hadrons they are."""
 
 
-PrimaryService.add_asgi_middleware(Front)
+PrimaryService = LeanService("cascada", config={"workers": 1, "metrics": {"enabled": False}}, inner=Primary)
