@@ -76,7 +76,10 @@ def _remember(settings: Settings, servers: Mapping[str, Server]) -> None:
     partial.rename(path)
 
 
-def _start(settings: Settings, name: str, command: Sequence[str], *, what: str = "") -> Server:
+def _start(
+    settings: Settings, name: str, command: Sequence[str], *, what: str = "", more: Mapping[str, str] | None = None
+) -> Server:
+    """Start a server, unless it runs; `more` is added to its environment."""
     known = running(settings)
     if name in known:
         return known[name]
@@ -85,8 +88,9 @@ def _start(settings: Settings, name: str, command: Sequence[str], *, what: str =
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd=settings.home
-        )
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd=settings.home,
+            env={**os.environ, **(more or {})},
+        )  # fmt: skip
     started = psutil.Process(child.pid).create_time()
     server = Server(name=name, url=_urls(settings)[name], pid=child.pid, started=started, log=log, what=what)
     _remember(settings, running(settings) | {name: server})
@@ -176,8 +180,14 @@ def start_mlflow(settings: Settings) -> Server:
     return _start(settings, "mlflow", command)
 
 
-def start_service(settings: Settings, bento: Path, *, what: str) -> Server:
-    """Start the service of a Bento; a service of another model version is stopped first."""
+def start_service(settings: Settings, bento: Path, *, what: str, served: Path | None = None) -> Server:
+    """Start the service of a Bento; a service of another model version is stopped first.
+
+    Parameters
+    ----------
+    served
+        Deployment folder of the model: the service follows it, and does not serve what the Bento was built with.
+    """
     current = running(settings).get("service")
     if current is not None and current.what != what:
         stop(settings, ["service"])
@@ -185,7 +195,10 @@ def start_service(settings: Settings, bento: Path, *, what: str) -> Server:
         sys.executable, "-m", "bentoml", "serve", str(bento), "--api-workers", "1",
         "--host", settings.host, "--port", str(settings.service_port),
     ]  # fmt: skip
-    return _start(settings, "service", command, what=what)
+    more = {"CASCADA_SERVED": str(served)} if served else {}
+    if settings.api_keys_file.exists():
+        more["CASCADA_API_KEYS"] = str(settings.api_keys_file)
+    return _start(settings, "service", command, what=what, more=more)
 
 
 def stop(settings: Settings, names: Sequence[str] | None = None) -> list[str]:

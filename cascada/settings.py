@@ -45,6 +45,11 @@ class Settings(BaseSettings):
         None, description="folder of public keys (*.pub) whose signatures count; .cascada/keys when omitted"
     )
 
+    api_keys: Path | None = Field(
+        None, description="file of the service's API keys; .cascada/api_keys.json when omitted"
+    )
+    api_key: SecretStr = Field(SecretStr(""), description="API key that `cascada predict` shows to the service")
+
     @property
     def home(self) -> Path:
         """Folder of all state that git does not track: databases, artifacts, bundles, logs."""
@@ -59,6 +64,16 @@ class Settings(BaseSettings):
     def trusted(self) -> Path:
         """Folder of the public keys whose signatures count."""
         return self.trusted_keys or self.keys
+
+    @property
+    def api_keys_file(self) -> Path:
+        """The file of the service's API keys."""
+        return self.api_keys or self.home / "api_keys.json"
+
+    @property
+    def served(self) -> Path:
+        """Folder of the deployment folders, one a model."""
+        return self.home / "served"
 
     @property
     def catalog(self) -> Path:

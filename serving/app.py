@@ -22,7 +22,7 @@ from serving.lineage import LineageBook
 from serving.model import ModelSlot, ServedModel
 from serving.openapi import describe_service, show_page
 from serving.refusals import Refusal
-from serving.requests import Asgi, ClientLeft, Receive, Reply, Request, Send
+from serving.requests import SPOOLED, Asgi, ClientLeft, Receive, Reply, Request, Send
 from serving.settings import ServiceSettings
 from serving.tables import JSON, PARQUET, TABLES, answer_table
 
@@ -84,7 +84,9 @@ class Application:
         if method != route[0]:
             raise Refusal(405, f"this takes {route[0]}")
         if request.has_bad_id:
-            raise Refusal(422, "X-Request-ID is not valid", field="X-Request-ID", allowed="1 to 64 of A-Z a-z 0-9 . _ -")
+            raise Refusal(
+                422, "X-Request-ID is not valid", field="X-Request-ID", allowed="1 to 64 of A-Z a-z 0-9 . _ -"
+            )
         return await route[1](self, request)
 
     async def _predict(self, request: Request) -> Reply:
@@ -104,18 +106,18 @@ class Application:
         wanted = next((each for each in (JSON, *TABLES) if each in accept), kind)
         columns = [name.strip() for name in request.headers.get(b"x-columns", b"").decode("latin-1").split(",")]
         body, size = await request.spool(int(limits.max_table_mb * 1e6), limits.table_s)
-        answer = tempfile.SpooledTemporaryFile(_INLINE * 16)
+        answer = tempfile.SpooledTemporaryFile(SPOOLED)  # noqa: SIM115 - closed when it was sent
         with body:
             rows, refused = await self._limited(
                 lambda: answer_table(
-                    model, body, kind, answer, wanted, columns=columns, max_rows=limits.max_rows  # type: ignore[arg-type]
+                    model, body, kind, answer, wanted, columns=columns, max_rows=limits.max_rows
                 ),
                 limits.table_s, inline=size <= _INLINE and kind != PARQUET,
             )  # fmt: skip
         self._note(request, rows - refused, refused, model)
         length = answer.tell()
         answer.seek(0)
-        return Reply(200, wanted, (answer, length), model)  # type: ignore[arg-type]
+        return Reply(200, wanted, (answer, length), model)
 
     def _note(self, request: Request, good: int, refused: int, model: ServedModel) -> None:
         self._counts.note_events(good, refused)
@@ -144,7 +146,9 @@ class Application:
     async def _find_lineage(self, request: Request) -> Reply:
         found = self._lineage.find(request.scope["path"].removeprefix(_LINEAGE))
         if found is None:
-            raise Refusal(404, "no answer is remembered under this id", allowed=f"the last {self._settings.lineage_kept}")
+            raise Refusal(
+                404, "no answer is remembered under this id", allowed=f"the last {self._settings.lineage_kept}"
+            )
         return Reply(200, JSON, orjson.dumps(found), self.slot.model)
 
     async def _metrics(self, _: Request) -> Reply:
@@ -226,7 +230,9 @@ def _parse(body: bytes) -> Any:
     try:
         return json.loads(body)  # takes NaN and Infinity, which are then refused with their field
     except (ValueError, RecursionError) as error:
-        raise Refusal(400, "the body is not JSON", field="body", allowed="JSON in UTF-8", got=str(error)[:200]) from error
+        raise Refusal(
+            400, "the body is not JSON", field="body", allowed="JSON in UTF-8", got=str(error)[:200]
+        ) from error
 
 
 _ROUTES: dict[str, tuple[Scope | None, tuple[str, Route]]] = {

@@ -32,7 +32,7 @@ class Counts:
         self._sums: Counter[str] = Counter()
         self.events: Counter[str] = Counter()
         self._registry = CollectorRegistry()
-        self._registry.register(self)  # type: ignore[arg-type]
+        self._registry.register(self)
 
     def note(self, route: str, status: int, seconds: float) -> None:
         """Count a request."""
@@ -72,7 +72,9 @@ class Counts:
 
     def _of_model(self) -> Iterator[Metric]:
         yield GaugeMetricFamily("cascada_requests_in_flight", "Requests being answered.", self._in_flight())
-        swaps = CounterMetricFamily("cascada_model_swaps", "Packages that were found while running.", labels=("outcome",))
+        swaps = CounterMetricFamily(
+            "cascada_model_swaps", "Packages that were found while running.", labels=("outcome",)
+        )
         swaps.add_metric(("swapped",), self._slot.swaps.done)
         swaps.add_metric(("refused",), self._slot.swaps.refused)
         yield swaps

@@ -103,7 +103,9 @@ class EventReader:
             return Trouble("an event is an object", "", "an object of fields", _brief(event))
         for name in event:
             if name not in self._fields:
-                return Trouble(f"unknown field {name!r}"[:200], str(name)[:100], nearest(name, self._fields), _brief(event[name]))
+                return Trouble(
+                    f"unknown field {name!r}"[:200], str(name)[:100], nearest(name, self._fields), _brief(event[name])
+                )
         for name in self.names:
             if event.get(name) is None:
                 return Trouble(f"this model needs {name!r}", name, allowed_range(name), "nothing")
@@ -130,7 +132,9 @@ class EventReader:
         """
         troubles = dict(self._row_troubles(columns))
         if self.shape is not None and stations is not None:
-            found = {row: _station_trouble(each, self.shape) for row, each in enumerate(stations) if row not in troubles}
+            found = {
+                row: _station_trouble(each, self.shape) for row, each in enumerate(stations) if row not in troubles
+            }
             troubles |= {row: trouble for row, trouble in found.items() if trouble is not None}
         good = _rows_beside(troubles, len(next(iter(columns.values()))) - len(troubles))
         needed = {name: columns[name] if good is None else columns[name][good] for name in self.names}
@@ -181,7 +185,9 @@ def stations_of(
 def _station_trouble(stations: Any, shape: StationShape | None) -> Trouble | None:
     if stations is None:
         told = "this model needs 'stations'"
-        return Trouble(told, "stations", f"stations with {', '.join(Station.model_fields)}", "nothing") if shape else None
+        return (
+            Trouble(told, "stations", f"stations with {', '.join(Station.model_fields)}", "nothing") if shape else None
+        )
     try:
         checked = _STATIONS.validate_python(stations, strict=True)
     except ValidationError as error:

@@ -63,7 +63,11 @@ def add_key(path: Path, name: str, scopes: tuple[Scope, ...]) -> str:
     """Make a key, keep its hash, and return it: nobody can read it again."""
     identifier, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
     key = ApiKey(
-        id=identifier, name=name, sha256=_digest(secret), scopes=scopes, created=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        id=identifier,
+        name=name,
+        sha256=_digest(secret),
+        scopes=scopes,
+        created=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
     )
     _write(path, (*read_keys(path), key))
     return f"cascada_{identifier}_{secret}"

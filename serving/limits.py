@@ -64,7 +64,8 @@ class Door:
             )
         if exposed and self._keys is None:
             raise ConfigError(
-                "other machines reach this service, and it has no API keys", expected="CASCADA_API_KEYS: a file of keys",
+                "other machines reach this service, and it has no API keys",
+                expected="CASCADA_API_KEYS: a file of keys",
                 hint="make one with `cascada keys add NAME`, or bind the service to 127.0.0.1",
             )  # fmt: skip
         self._buckets = Buckets(settings.rate_per_s, settings.burst) if settings.rate_per_s else None

@@ -25,7 +25,7 @@ _ERROR = {
     "required": ["error"],
     "properties": {"error": {"type": "object", "required": ["what"], "properties": {"what": {"type": "string"}}}},
 }
-_REQUEST_ID = {
+_REQUEST_ID: dict[str, Any] = {
     "name": "X-Request-ID", "in": "header", "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
     "description": "id of the request, for /lineage; made when omitted", "example": "night-12.event-7",
 }  # fmt: skip
@@ -34,7 +34,7 @@ _REQUEST_ID = {
 def describe_service(model: ServedModel, settings: ServiceSettings) -> dict[str, Any]:
     """Write the document for the model that answers."""
     schemas = _schemas(model, settings)
-    document = {
+    document: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {
             "title": f"cascada: {model.package.identity.name}", "version": str(model.package.identity.version),
@@ -85,9 +85,9 @@ def _paths(model: ServedModel) -> dict[str, Any]:
     answer = {JSON: {"schema": {"$ref": "#/components/schemas/PredictionResponse"}}}
     table = {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}
     event = {name: EXAMPLES.get(name, COLUMNS[name].minimum) for name in model.reader.names}
-    asked = {"schema": {"$ref": "#/components/schemas/PredictionRequest"}}
+    asked: dict[str, Any] = {"schema": {"$ref": "#/components/schemas/PredictionRequest"}}
     if model.reader.shape is None:
-        asked["example"] = {"events": [event]}  # type: ignore[assignment]
+        asked["example"] = {"events": [event]}
     names = {
         "name": "X-Columns", "in": "header", "schema": {"type": "string"}, "example": ",".join(model.reader.names),
         "description": f"names of the columns of a plain array, for {NPY}",
@@ -119,9 +119,9 @@ def _operation(
     *parameters: dict[str, Any],
 ) -> dict[str, Any]:  # fmt: skip
     refused = {"content": {JSON: {"schema": {"$ref": "#/components/schemas/Error"}}}}
-    responses = {"200": {"description": "the answer", "content": answers}}
+    responses: dict[str, Any] = {"200": {"description": "the answer", "content": answers}}
     responses |= {str(status): {"description": _TEXT[status]} | refused for status in errors}
-    operation = {"summary": summary, "responses": responses, "parameters": [_REQUEST_ID, *parameters]}
+    operation: dict[str, Any] = {"summary": summary, "responses": responses, "parameters": [_REQUEST_ID, *parameters]}
     return operation | ({"requestBody": {"required": True, "content": body}} if body else {})
 
 

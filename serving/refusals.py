@@ -30,7 +30,7 @@ class Trouble:
         return asdict(self)
 
 
-class Refusal(Exception):
+class Refusal(Exception):  # noqa: N818 - what it says to the client, not a fault of ours
     """A request is answered with an error.
 
     Parameters

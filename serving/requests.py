@@ -35,7 +35,7 @@ _ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _CHUNK = 1 << 18
 
 
-class ClientLeft(Exception):
+class ClientLeft(Exception):  # noqa: N818 - nobody is at fault
     """The client closed the connection before its request was complete."""
 
 
@@ -72,7 +72,9 @@ class Request:
         kind = self.headers.get(b"content-type", b"").partition(b";")[0].strip().lower().decode("latin-1")
         coding = self.headers.get(b"content-encoding", b"identity").lower()
         if kind not in allowed:
-            raise Refusal(415, "this content type is not taken", field="Content-Type", allowed=", ".join(allowed), got=kind)
+            raise Refusal(
+                415, "this content type is not taken", field="Content-Type", allowed=", ".join(allowed), got=kind
+            )
         if coding != b"identity":
             raise Refusal(415, "compressed bodies are not taken", field="Content-Encoding", allowed="identity")
         return kind
@@ -96,7 +98,7 @@ class Request:
     async def spool(self, limit: int, seconds: float) -> tuple[Any, int]:
         """Read the body into memory, or into a file when it is large; returns a file at its start, and its size."""
         self._check_length(limit)
-        file, size = tempfile.SpooledTemporaryFile(SPOOLED), 0
+        file, size = tempfile.SpooledTemporaryFile(SPOOLED), 0  # noqa: SIM115 - the caller closes it
 
         def keep(part: bytes) -> None:
             nonlocal size

@@ -1,7 +1,7 @@
 """Tables of events in Arrow, Parquet or npy, read piece by piece, and the same for answers.
 
-No piece has more than `ASK_ROWS` rows, so memory does not grow with a table. A result does not depend on where tables are
-cut.
+No piece has more than `ASK_ROWS` rows, so memory does not grow with a table. A result does not depend on where
+tables are cut.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import orjson
 import pyarrow as pa
 import pyarrow.ipc
 import pyarrow.parquet
-from numpy.typing import NDArray
 
 from cascada.errors import nearest
 from cascada.physics.columns import OBSERVABLES
@@ -62,7 +61,9 @@ def answer_table(
         first = first or next(iter(sorted(said.troubles.items())), None)
         writer.write(said)
     if not good:
-        raise refuse_all([first]) if first else Refusal(422, "no rows", field="rows", allowed=f"1 to {max_rows}", got="0")
+        raise (
+            refuse_all([first]) if first else Refusal(422, "no rows", field="rows", allowed=f"1 to {max_rows}", got="0")
+        )
     writer.close()
     return rows, rows - good
 
@@ -122,7 +123,9 @@ def _npy_pieces(body: IO[bytes], columns: Sequence[str]) -> Iterator[dict[str, A
     names = list(dtype.names or columns)
     plain = [dtype] if dtype.names is None else [dtype[name] for name in names]
     if any(kind.kind not in "fiu" or kind.subdtype for kind in plain):
-        raise Refusal(422, "an npy array holds numbers", field="body", allowed="floats or integers", got=str(dtype)[:300])
+        raise Refusal(
+            422, "an npy array holds numbers", field="body", allowed="floats or integers", got=str(dtype)[:300]
+        )
     if len(shape) != (1 if dtype.names else 2) or fortran or (not dtype.names and shape[1] != len(names)):
         raise Refusal(
             422, "an npy array is a structured one of shape (n,), or of shape (n, columns) in C order with X-Columns",
@@ -177,7 +180,7 @@ def _record_batch(answer: Answer) -> pa.RecordBatch:
     place[slice(None) if answer.good is None else answer.good] = np.arange(batch.num_rows)
     if answer.troubles:
         batch = batch.take(pa.array(place, mask=place < 0))
-    errors = [None if row not in answer.troubles else answer.troubles[row] for row in range(answer.rows)]
+    errors = [answer.troubles.get(row) for row in range(answer.rows)]
     told = [each and orjson.dumps(each.as_json()).decode() for each in errors] if answer.troubles else errors
     return batch.append_column("error", pa.array(told, pa.string()))
 
@@ -212,11 +215,11 @@ class _NpyWriter(_Writer):
     """A structured array; its header, which holds the number of rows, is written again at the end."""
 
     _rows = 0
-    _dtype: np.dtype[Any] | None = None
+    _dtype: np.dtype[Any] = np.dtype([])
 
     def write(self, answer: Answer) -> None:
         columns = answer.as_columns()
-        if self._dtype is None:
+        if not self._dtype.names:
             kinds = {name: values.dtype for name, values in columns.items()} | {"primary": np.dtype(f"U{_NAME_WIDTH}")}
             self._dtype = np.dtype([*kinds.items(), ("error", f"S{_ERROR_WIDTH}")])
             self._write_header(0)
@@ -242,5 +245,6 @@ class _NpyWriter(_Writer):
 
 
 _WRITERS: dict[str, type[_Writer]] = {
-    JSON: _JsonWriter, ARROW_STREAM: _ArrowWriter, ARROW_FILE: _ArrowFileWriter, PARQUET: _ParquetWriter, NPY: _NpyWriter,
+    JSON: _JsonWriter, NPY: _NpyWriter, PARQUET: _ParquetWriter,
+    ARROW_STREAM: _ArrowWriter, ARROW_FILE: _ArrowFileWriter,
 }  # fmt: skip

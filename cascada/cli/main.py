@@ -9,7 +9,7 @@ import click
 import typer
 
 import cascada
-from cascada.cli import data, demo, predict, repro, run, runs, servers, train
+from cascada.cli import data, demo, keys, predict, repro, run, runs, servers, train
 from cascada.cli.render import stderr
 from cascada.errors import CascadaError
 
@@ -27,6 +27,7 @@ app.command("status")(servers.status)
 app.command("env")(servers.env)
 app.command("serve")(servers.serve)
 app.command("predict")(predict.predict)
+app.add_typer(keys.app, name="keys")
 app.command("down")(servers.down)
 
 

@@ -29,6 +29,7 @@ def start_observers(settings: Settings, *, service_follows: bool = False) -> Non
 def start_champion(settings: Settings, model: str) -> str:
     """Package the champion of a model, if need be, and serve it; returns which version answers."""
     from cascada import platform
+    from cascada.registry.deployment import current
     from cascada.tracking import models
     from flows.release import package_version
 
@@ -38,7 +39,11 @@ def start_champion(settings: Settings, model: str) -> str:
         hint = nearest(model, known) if known else "train an experiment first"
         raise ArtifactError(f"the model {model!r} has no champion", hint=hint)
     what = f"{model} version {champion.version}"
-    platform.wait_until_ready(platform.start_service(settings, package_version(champion), what=what), "/readyz")
+    served = settings.served / model
+    server = platform.start_service(
+        settings, package_version(champion), what=what, served=served if current(served) else None
+    )
+    platform.wait_until_ready(server, "/readyz")
     return what
 
 

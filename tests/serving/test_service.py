@@ -41,9 +41,9 @@ def test_answers_are_those_of_the_bundle_that_was_judged(served: tuple[Project, 
     answer = post(project, {"events": showers.select(EVENT.keys()).to_dicts()}).json()
     for i, prediction in enumerate(answer["predictions"]):
         assert prediction["primary"] == bundle.spec.classes[int(expected.probabilities[i].argmax())]
-        assert np.allclose(list(prediction["probabilities"].values()), expected.probabilities[i], atol=1e-6)
-        assert prediction["anomaly_score"] == pytest.approx(expected.anomaly_score[i], rel=1e-5)
-        assert prediction["p_value"] == pytest.approx(expected.p_value[i])
+        assert list(prediction["probabilities"].values()) == expected.probabilities[i].tolist()
+        assert prediction["anomaly_score"] == expected.anomaly_score[i]
+        assert prediction["p_value"] == expected.p_value[i]
 
 
 def test_every_answer_says_where_it_came_from(served: tuple[Project, dict[str, Any]]) -> None:
@@ -58,8 +58,8 @@ def test_every_answer_says_where_it_came_from(served: tuple[Project, dict[str, A
     ("change", "told"),
     [
         ({"energy_eev": None}, "this model needs 'energy_eev'"),
-        ({"energy_eev": 1e10}, "less than or equal to 320"),
-        ({"zenith_deg": -1.0}, "greater than or equal to 0"),
+        ({"energy_eev": 1e10}, "0.99 to 320 EeV"),
+        ({"zenith_deg": -1.0}, "0 to 60.001 deg"),
         ({"zenith_deg": "steep"}, "zenith_deg"),
         ({"n_mu": 0}, "n_mu"),
         ({"xmax_g_cm2": None}, "this model needs 'xmax_g_cm2'"),
@@ -105,7 +105,7 @@ def test_ln_mass_is_the_mean_under_the_nuclei(served: tuple[Project, dict[str, A
 def test_the_schema_names_units_and_ranges(served: tuple[Project, dict[str, Any]]) -> None:
     schema = httpx.get(f"{served[0].settings.service_url}/docs.json").json()["components"]["schemas"]["ShowerEvent"]
     zenith = schema["properties"]["zenith_deg"]
-    assert zenith["anyOf"][0]["maximum"] == pytest.approx(60.001)
+    assert zenith["maximum"] == 60.001
     assert "deg" in zenith["description"]
 
 

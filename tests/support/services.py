@@ -35,5 +35,6 @@ def offline(bundle: Bundle, observables: dict[str, Any]) -> dict[str, Any]:
     said, classes = bundle.predict(observables), bundle.spec.classes
     return {
         "probabilities": said.probabilities, "anomaly_score": said.anomaly_score, "p_value": said.p_value,
-        "ln_mass": mean_ln_mass(said.probabilities, classes), "ln_mass_sigma": ln_mass_sigma(said.probabilities, classes),
+        "ln_mass": mean_ln_mass(said.probabilities, classes),
+        "ln_mass_sigma": ln_mass_sigma(said.probabilities, classes),
     }  # fmt: skip
