@@ -92,6 +92,7 @@ def _paths(model: ServedModel) -> dict[str, Any]:
         "name": "X-Columns", "in": "header", "schema": {"type": "string"}, "example": ",".join(model.reader.names),
         "description": f"names of the columns of a plain array, for {NPY}",
     }  # fmt: skip
+    told = {JSON: {"schema": {"type": "object"}}}
     busy = (401, 403, 408, 413, 415, 422, 429, 503, 504)
     return {
         "/predict": {"post": _operation("Predict events", answer, (400, *busy), {JSON: asked})},
@@ -101,10 +102,10 @@ def _paths(model: ServedModel) -> dict[str, Any]:
                 dict.fromkeys(TABLES, table), names,
             )
         },
-        "/model": {"get": _operation("The model that answers", {JSON: {"schema": {"type": "object"}}}, (401, 403, 429))},
+        "/model": {"get": _operation("The model that answers", told, (401, 403, 429))},
         "/lineage/{request_id}": {
             "get": _operation(
-                "Where an answer came from", {JSON: {"schema": {"type": "object"}}}, (401, 403, 404, 429), None,
+                "Where an answer came from", told, (401, 403, 404, 429), None,
                 {"name": "request_id", "in": "path", "required": True, "schema": _REQUEST_ID["schema"]},
             )
         },
@@ -138,8 +139,8 @@ def show_page(document: dict[str, Any]) -> bytes:
     body = document["paths"]["/predict"]["post"]["requestBody"]["content"][JSON]
     example = html.escape(orjson.dumps(body.get("example", {}), option=orjson.OPT_INDENT_2).decode())
     return f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(info["title"])}</title>
-<style>body{{font:16px/1.5 system-ui;max-width:60rem;margin:2rem auto;padding:0 1rem}}td,th{{padding:.2rem .8rem .2rem 0;
-text-align:left}}pre{{background:#f4f4f4;padding:1rem;overflow:auto}}</style>
+<style>body{{font:16px/1.5 system-ui;max-width:60rem;margin:2rem auto;padding:0 1rem}}
+td,th{{padding:.2rem .8rem .2rem 0;text-align:left}}pre{{background:#f4f4f4;padding:1rem;overflow:auto}}</style>
 <h1>{html.escape(info["title"])}, version {html.escape(info["version"])}</h1><p>{html.escape(info["description"])}</p>
 <h2>Routes</h2><table>{routes}</table><p>The whole contract: <a href="docs.json">docs.json</a> (OpenAPI 3.1).</p>
 <h2>Fields of an event</h2><table><tr><th>field</th><th>lowest</th><th>highest</th><th>meaning and unit</th></tr>

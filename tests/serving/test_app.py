@@ -150,6 +150,15 @@ def test_a_table_that_is_not_valid_is_refused(app: Application, kind: str, body:
     assert told in answer.json()["error"]["what"]
 
 
+@pytest.mark.parametrize("kind", [ARROW_STREAM, ARROW_FILE, PARQUET, NPY])
+def test_a_damaged_table_is_never_a_fault_of_the_service(app: Application, kind: str) -> None:
+    whole, rng = as_body(kind, pa.table(SHOWERS).slice(0, 40)), np.random.default_rng(1)
+    for _ in range(60):
+        damaged = bytearray(whole[: rng.integers(1, len(whole) + 1)])
+        damaged[rng.integers(len(damaged))] ^= 1 << int(rng.integers(8))
+        assert batch(app, kind, bytes(damaged)).status_code in {200, 422}
+
+
 def test_a_bad_event_has_its_error_beside_good_ones(app: Application) -> None:
     first, second, third = predict(app, [EVENT, EVENT | {"n_mu": 0}, EVENT]).json()["predictions"]
     assert first == third
