@@ -7,6 +7,7 @@ tables are cut.
 from __future__ import annotations
 
 import struct
+import tokenize
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import IO, Any
@@ -30,7 +31,10 @@ PARQUET = "application/vnd.apache.parquet"
 TABLES = (ARROW_STREAM, ARROW_FILE, PARQUET, NPY)
 
 _ERROR_WIDTH, _NAME_WIDTH = 96, 16
-_UNREADABLE = (pa.ArrowException, ValueError, KeyError, OSError, struct.error, EOFError, SyntaxError)
+_UNREADABLE = (
+    pa.ArrowException, ValueError, TypeError, KeyError, OSError, EOFError, RecursionError, struct.error,
+    SyntaxError, tokenize.TokenError,  # of NumPy, which reads headers of npy as Python's literals
+)  # fmt: skip
 
 
 def answer_table(

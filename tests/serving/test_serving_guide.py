@@ -75,7 +75,9 @@ def wait_until_ready(url: str) -> None:
 
 def commands() -> list[str]:
     found = re.findall(r"```sh\n(.*?)```", GUIDE.read_text(), flags=re.DOTALL)
-    return [command for block in found for command in re.sub(r"(\\|,)\n\s+", r"\1 ", block).replace("\\ ", "").splitlines()]
+    return [
+        command for block in found for command in re.sub(r"(\\|,)\n\s+", r"\1 ", block).replace("\\ ", "").splitlines()
+    ]
 
 
 def test_every_command_works(running: tuple[str, str, Path, subprocess.Popen[bytes]]) -> None:
@@ -87,7 +89,9 @@ def test_every_command_works(running: tuple[str, str, Path, subprocess.Popen[byt
     environment = os.environ | {"SERVICE": url, "CASCADA_API_KEY": key, "PATH": paths}
     said = []
     for command in commands():
-        answer = subprocess.run(["bash", "-c", command], cwd=work, env=environment, capture_output=True, text=True, check=False)
+        answer = subprocess.run(
+            ["bash", "-c", command], cwd=work, env=environment, capture_output=True, text=True, check=False
+        )
         assert answer.returncode == 0, f"{command}\n{answer.stdout}\n{answer.stderr}"
         said.append(answer.stdout)
     assert said[0].startswith("cascada_")
