@@ -112,7 +112,9 @@ def _start(command: Sequence[str], variables: Mapping[str, str]) -> Server:
     from projects import free_port
 
     port, started = free_port(), time.perf_counter()
-    child = subprocess.Popen([sys.executable, *command, str(port)], env={**os.environ, **variables})
+    child = subprocess.Popen(
+        [sys.executable, *command, str(port)], env={**os.environ, **variables}, stdout=subprocess.DEVNULL
+    )
     while True:
         try:
             if httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200:

@@ -1,7 +1,7 @@
 """The service that our own is measured against: FastAPI and ONNX Runtime, written by hand for speed.
 
-Bodies are parsed by orjson, NumPy and Arrow, not by pydantic; one key by its hash; counters of prometheus-client. Checks of
-events and the bundle are the same as ours.
+Bodies are parsed by orjson, NumPy and Arrow, not by pydantic; keys are known by their hash; counters are those of
+prometheus-client. Checks of events and the bundle are the same as ours.
 
 ``python -m benchmarks.serving_rival PACKAGE TRUSTED API_KEYS PORT``
 """

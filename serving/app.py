@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import logging
 import signal
@@ -106,15 +107,18 @@ class Application:
         wanted = next((each for each in (JSON, *TABLES) if each in accept), kind)
         columns = [name.strip() for name in request.headers.get(b"x-columns", b"").decode("latin-1").split(",")]
         body, size = await request.spool(int(limits.max_table_mb * 1e6), limits.table_s)
-        answer = tempfile.SpooledTemporaryFile(SPOOLED)  # noqa: SIM115 - closed when it was sent
+        inline = size <= _INLINE and kind != PARQUET
+        answer: Any = io.BytesIO() if inline else tempfile.SpooledTemporaryFile(SPOOLED)  # noqa: SIM115 - closed when sent
         with body:
             rows, refused = await self._limited(
                 lambda: answer_table(
                     model, body, kind, answer, wanted, columns=columns, max_rows=limits.max_rows
                 ),
-                limits.table_s, inline=size <= _INLINE and kind != PARQUET,
+                limits.table_s, inline=inline,
             )  # fmt: skip
         self._note(request, rows - refused, refused, model)
+        if inline:
+            return Reply(200, wanted, answer.getvalue(), model)
         length = answer.tell()
         answer.seek(0)
         return Reply(200, wanted, (answer, length), model)

@@ -178,14 +178,17 @@ class _JsonWriter(_Writer):
 
 
 def _record_batch(answer: Answer) -> pa.RecordBatch:
-    arrays = {name: pa.array(values, from_pandas=True) for name, values in answer.as_columns().items()}
-    batch = pa.record_batch(arrays)
+    columns: dict[str, Any] = answer.as_columns()
+    if answer.ln_mass is None:
+        columns |= dict.fromkeys(("ln_mass", "ln_mass_sigma"), pa.nulls(len(answer.p_value), pa.float64()))
+    batch = pa.record_batch(columns)
+    if answer.good is None:
+        return batch.append_column("error", pa.nulls(batch.num_rows, pa.string()))
     place = np.full(answer.rows, -1, np.int64)
-    place[slice(None) if answer.good is None else answer.good] = np.arange(batch.num_rows)
-    if answer.troubles:
-        batch = batch.take(pa.array(place, mask=place < 0))
+    place[answer.good] = np.arange(batch.num_rows)
+    batch = batch.take(pa.array(place, mask=place < 0))
     errors = [answer.troubles.get(row) for row in range(answer.rows)]
-    told = [each and orjson.dumps(each.as_json()).decode() for each in errors] if answer.troubles else errors
+    told = [each and orjson.dumps(each.as_json()).decode() for each in errors]
     return batch.append_column("error", pa.array(told, pa.string()))
 
 

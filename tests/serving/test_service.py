@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +13,11 @@ import httpx
 import numpy as np
 import polars as pl
 import pytest
-from projects import SMALL, Project
+from projects import SMALL, Project, free_port
 
 from cascada.registry.bundle import Bundle
 
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - what must be refused
 EVENT = {"energy_eev": 10.0, "zenith_deg": 38.0, "n_mu": 5.5e7, "n_em": 3.1e10, "xmax_g_cm2": 750.0}
 
 
@@ -171,13 +173,30 @@ def test_a_table_of_something_else_is_refused_with_the_names_to_use(served: tupl
 def test_what_serves_needs_neither_torch_nor_mlflow_nor_prefect(served: tuple[Project, dict[str, Any]]) -> None:
     source = Path(served[1]["released"]["bento"]) / "src"
     check = (
-        f"import sys; sys.path.insert(0, {str(source)!r}); import serving.service as s;"
+        f"import sys; sys.path.insert(0, {str(source)!r}); import serving.app, serving.service as s;"
         f"assert s.__file__.startswith({str(source)!r}), s.__file__;"
         "import cascada; assert cascada.__file__.startswith(sys.path[0]), cascada.__file__;"
         "heavy = {'torch', 'mlflow', 'prefect', 'polars'} & set(sys.modules); assert not heavy, heavy"
     )
     answer = served[0].run(sys.executable, "-c", check, cwd=source)
     assert answer.returncode == 0, answer.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("host", "trusted", "told"), [(EVERYWHERE, True, "no API keys"), ("127.0.0.1", False, "whose models it may serve")]
+)
+def test_a_service_that_may_not_start_says_why_and_ends(
+    served: tuple[Project, dict[str, Any]], host: str, trusted: bool, told: str
+) -> None:
+    project, outcome = served
+    keys = {"CASCADA_TRUSTED_KEYS": str(project.settings.trusted)} if trusted else {}
+    command = [sys.executable, "-m", "bentoml", "serve", outcome["released"]["bento"], "--api-workers", "1"]
+    answer = subprocess.run(
+        [*command, "--host", host, "--port", str(free_port())], env=project.environment | keys, cwd=project.root,
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert told in answer.stdout + answer.stderr
 
 
 def test_down_stops_what_was_started_here(served: tuple[Project, dict[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""The commands of docs/serving.md, and its table of settings, against a running service; and what schemathesis sends it."""
+"""The commands and settings of docs/serving.md against a running service; schemathesis; a stop under load."""
 
 from __future__ import annotations
 
@@ -120,7 +120,8 @@ def test_no_request_that_schemathesis_makes_up_breaks_it(
     url, key, work, _ = running
     command = [
         str(Path(sys.executable).with_name("schemathesis")), "run", f"{url}/docs.json", "--checks",
-        "not_a_server_error", "--exclude-path", "/predict/batch", "--max-examples", "25", "--seed", "1", "-H", f"Authorization: Bearer {key}",
+        "not_a_server_error", "--exclude-path", "/predict/batch", "--max-examples", "25", "--seed", "1",
+        "-H", f"Authorization: Bearer {key}",
     ]  # fmt: skip
     answer = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False, timeout=250)
     assert answer.returncode == 0, answer.stdout[-3000:]
