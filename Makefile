@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check up down lock bench-data bench-science bench-training bench-repro
+.PHONY: help setup demo test test-slow check up down lock bench-data bench-science bench-training bench-repro bench-serving
 
 BIN := .venv/bin
 
@@ -53,3 +53,6 @@ bench-repro: setup  ## Measure what recording and tracing cost, verdicts on plan
 	@infra/bench.sh trace
 	@infra/bench.sh verify
 	@infra/bench.sh effort
+
+bench-serving: setup  ## Measure the service against a FastAPI service written by hand
+	@infra/bench.sh serving

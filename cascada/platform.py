@@ -298,8 +298,14 @@ def start_overview(settings: Settings) -> Server:
     return _start(settings, "overview", command, cwd=settings.root)
 
 
-def start_service(settings: Settings, bento: Path, *, what: str) -> Server:
-    """Start the service of a Bento; a service of another model version is stopped first."""
+def start_service(settings: Settings, bento: Path, *, what: str, served: Path | None = None) -> Server:
+    """Start the service of a Bento; a service of another model version is stopped first.
+
+    Parameters
+    ----------
+    served
+        Deployment folder of the model: the service follows it, and does not serve what the Bento was built with.
+    """
     current = running(settings).get("service")
     if current is not None and current.what != what:
         stop(settings, ["service"])
@@ -307,7 +313,10 @@ def start_service(settings: Settings, bento: Path, *, what: str) -> Server:
         sys.executable, "-m", "bentoml", "serve", str(bento), "--api-workers", "1",
         "--host", settings.host, "--port", str(settings.service_port),
     ]  # fmt: skip
-    return _start(settings, "service", command, what=what)
+    variables = {"CASCADA_SERVED": str(served)} if served else {}
+    if settings.api_keys_file.exists():
+        variables["CASCADA_API_KEYS"] = str(settings.api_keys_file)
+    return _start(settings, "service", command, what=what, variables=variables)
 
 
 def stop(settings: Settings, names: Sequence[str] | None = None) -> list[str]:

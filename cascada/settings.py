@@ -56,6 +56,11 @@ class Settings(BaseSettings):
         None, description="folder of public keys (*.pub) whose signatures count; .cascada/keys when omitted"
     )
 
+    api_keys: Path | None = Field(
+        None, description="file of the service's API keys; .cascada/api_keys.json when omitted"
+    )
+    api_key: SecretStr = Field(SecretStr(""), description="API key that `cascada predict` shows to the service")
+
     @model_validator(mode="after")
     def _ask_others(self) -> Self:
         """Have a password wherever another machine can reach the servers."""
@@ -87,6 +92,11 @@ class Settings(BaseSettings):
     def trusted(self) -> Path:
         """Folder of the public keys whose signatures count."""
         return self.trusted_keys or self.keys
+
+    @property
+    def api_keys_file(self) -> Path:
+        """The file of the service's API keys."""
+        return self.api_keys or self.home / "api_keys.json"
 
     @property
     def served(self) -> Path:

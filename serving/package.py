@@ -26,8 +26,12 @@ _SOURCES = (
     "cascada/physics/observables/images.py",
     "cascada/repro/__init__.py", "cascada/repro/fingerprint.py", "cascada/repro/signing.py",
     "cascada/evaluation/__init__.py", "cascada/evaluation/domain.py", "cascada/evaluation/predictions.py",
-    "cascada/registry/__init__.py", "cascada/registry/bundle.py", "cascada/registry/package.py",
-    "serving/__init__.py", "serving/inputs.py", "serving/schemas.py", "serving/service.py",
+    "cascada/registry/__init__.py", "cascada/registry/bundle.py", "cascada/registry/deployment.py",
+    "cascada/registry/package.py",
+    "serving/__init__.py", "serving/answers.py", "serving/app.py", "serving/counts.py", "serving/events.py",
+    "serving/keys.py", "serving/limits.py", "serving/lineage.py", "serving/model.py", "serving/openapi.py",
+    "serving/refusals.py", "serving/requests.py", "serving/schemas.py", "serving/service.py", "serving/settings.py",
+    "serving/tables.py",
 )  # fmt: skip
 _BENTOFILE = {
     "service": "serving.service:PrimaryService",

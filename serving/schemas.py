@@ -9,10 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from cascada.physics.columns import COLUMNS, OBSERVABLES
 from cascada.registry.package import ModelIdentity
 
-_EXAMPLES = {
+EXAMPLES = {
     "energy_eev": 10.0, "zenith_deg": 38.0, "n_mu": 5.5e7, "n_em": 3.1e10, "xmax_g_cm2": 750.0,
     "energy_reco_eev": 10.0, "zenith_reco_deg": 38.0, "s38_vem": 48.0,
 }  # fmt: skip
+"""Values of an ordinary shower, for documentation and warming up."""
 
 Vem = Annotated[float, Field(allow_inf_nan=False, le=1e6)]
 
@@ -38,11 +39,14 @@ class Station(BaseModel):
     )  # fmt: skip
 
 
+StationList = Annotated[list[Station], Field(min_length=1, max_length=2000)]
+
+
 def _observable(name: str) -> Any:
     column = COLUMNS[name]
     text = f"{column.description}, {column.unit}" if column.unit != "1" else column.description
     return Field(
-        None, description=text, examples=[_EXAMPLES[name]] if name in _EXAMPLES else None, ge=column.minimum,
+        None, description=text, examples=[EXAMPLES[name]] if name in EXAMPLES else None, ge=column.minimum,
         le=column.maximum, allow_inf_nan=False,
     )  # fmt: skip
 
@@ -56,9 +60,7 @@ class ShowerEvent(_Observables):  # the table of columns says which fields there
 
     model_config = ConfigDict(extra="forbid")
 
-    stations: list[Station] | None = Field(
-        None, description="triggered stations, for models of traces", min_length=1, max_length=2000
-    )
+    stations: StationList | None = Field(None, description="triggered stations, for models of traces")
 
 
 class EventPrediction(BaseModel):
@@ -73,8 +75,23 @@ class EventPrediction(BaseModel):
     in_domain: bool = Field(description="whether every observable lies in the range that the model was fitted on")
 
 
+class EventError(BaseModel):
+    """What stands in the place of a prediction when an event is bad and others are good."""
+
+    error: EventTrouble
+
+
+class EventTrouble(BaseModel):
+    """What is wrong with an event."""
+
+    what: str = Field(description="one sentence")
+    field: str = Field(description="name of the field, with dots inside of lists")
+    allowed: str = Field(description="what may stand there, with its unit")
+    got: str = Field(description="what stood there")
+
+
 class PredictionResponse(BaseModel):
     """The answer to a request."""
 
-    predictions: list[EventPrediction] = Field(description="one an event, in order")
+    predictions: list[EventPrediction | EventError] = Field(description="one an event, in order")
     model: ModelIdentity

@@ -15,6 +15,7 @@ from cascada.cli import (
     demo,
     doctor,
     exchange,
+    keys,
     models,
     predict,
     repro,
@@ -48,6 +49,7 @@ app.command("status")(servers.status)
 app.command("env")(servers.env)
 app.command("serve")(servers.serve)
 app.command("predict")(predict.predict)
+app.add_typer(keys.app, name="keys")
 app.command("down")(servers.down)
 
 

@@ -29,19 +29,30 @@ def ask(settings: Settings, events: list[dict[str, Any]]) -> dict[str, Any]:
     PlatformError
         If no service answers.
     SourceError
-        If it refuses the events.
+        If it refuses the events, or any of them.
     """
+    key = settings.api_key.get_secret_value()
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
     try:
-        answer = httpx.post(f"{settings.service_url}/predict", json={"events": events}, timeout=60.0)
+        answer = httpx.post(f"{settings.service_url}/predict", json={"events": events}, headers=headers, timeout=60.0)
     except httpx.TransportError as error:
         raise PlatformError(
             "no service answers", where=settings.service_url, got=str(error), hint="start it with `cascada serve MODEL`"
         ) from error
     if answer.status_code != httpx.codes.OK:
+        hint = "set CASCADA_API_KEY; make one with `cascada keys add NAME`" if answer.status_code == 401 else ""
         raise SourceError(
-            "the service refused the events", where=str(answer.url), got=f"{answer.status_code}: {answer.text[:1000]}"
-        )
+            "the service refused the events", where=str(answer.url), got=f"{answer.status_code}: {answer.text[:1000]}",
+            hint=hint,
+        )  # fmt: skip
     result: dict[str, Any] = answer.json()
+    refused = [(i, said["error"]) for i, said in enumerate(result["predictions"]) if "error" in said]
+    if refused:
+        first, told = refused[0]
+        raise SourceError(
+            f"the service refused {len(refused)} of {len(events)} events; the first is number {first}: {told['what']}",
+            where=told["field"], expected=told["allowed"], got=told["got"],
+        )  # fmt: skip
     return result
 
 

@@ -38,8 +38,9 @@ def start_champion(settings: Settings, model: str) -> str:
 
     champion = models.find_version(model)
     deploy_champion(champion)
-    bento = package_version(champion)
-    platform.wait_until_ready(platform.start_service(settings, bento, what=champion.label), "/readyz")
+    served = settings.served / model
+    server = platform.start_service(settings, package_version(champion), what=model, served=served)
+    platform.wait_until_ready(server, "/readyz")
     return champion.label
 
 

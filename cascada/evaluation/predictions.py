@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,12 +47,15 @@ def ln_mass_sigma(probabilities: Floats, classes: tuple[str, ...]) -> Floats:
 
 
 def _ln_mass_moments(probabilities: Floats, classes: tuple[str, ...]) -> tuple[Floats, Floats]:
+    """Sum class by class: the order, and so the last bit, does not depend on how many showers there are."""
     nuclei = [i for i, name in enumerate(classes) if PRIMARIES[name].is_nucleus]
-    share = probabilities[:, nuclei] + np.finfo(np.float32).tiny
-    share = share / share.sum(axis=1, keepdims=True)
-    ln_mass = np.array([PRIMARIES[classes[i]].ln_mass for i in nuclei], np.float64)
-    mean: Floats = share @ ln_mass
-    sigma: Floats = np.sqrt(np.sum(share * (ln_mass - mean[:, None]) ** 2, axis=1))
+    ln_mass = [PRIMARIES[classes[i]].ln_mass for i in nuclei]
+    share = [probabilities[:, i] + np.finfo(np.float32).tiny for i in nuclei]
+    whole: Floats = functools.reduce(np.add, share)
+    share = [one / whole for one in share]
+    mean: Floats = functools.reduce(np.add, [one * mass for one, mass in zip(share, ln_mass, strict=True)])
+    spread = [one * (mass - mean) ** 2 for one, mass in zip(share, ln_mass, strict=True)]
+    sigma: Floats = np.sqrt(functools.reduce(np.add, spread))
     return mean, sigma
 
 

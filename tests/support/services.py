@@ -1,0 +1,40 @@
+"""A running service of toy models: the ASGI application on a real uvicorn, in a process of its own or in this one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from cascada.registry.bundle import Bundle
+from serving.app import Application
+from serving.limits import Door
+from serving.model import ModelSlot
+from serving.settings import ServiceSettings
+
+EVENT = {"energy_eev": 10.0, "zenith_deg": 38.0, "n_mu": 5.5e7, "n_em": 3.1e10, "xmax_g_cm2": 750.0}
+
+
+def application(served: Path, keys: Path, *, exposed: bool = False, **settings: Any) -> Application:
+    """Make the application over a deployment folder."""
+    chosen = ServiceSettings(served=served, trusted=keys, **settings)
+    return Application(ModelSlot(chosen, served), Door(chosen, exposed=exposed), chosen)
+
+
+def client(app: Application, **options: Any) -> httpx.AsyncClient:
+    """Ask an application in this process."""
+    transport = httpx.ASGITransport(app=app, client=("127.0.0.1", 5000))
+    return httpx.AsyncClient(transport=transport, base_url="http://service", **options)
+
+
+def offline(bundle: Bundle, observables: dict[str, Any]) -> dict[str, Any]:
+    """Evaluate events as the evaluation of a run does: all at once, without a service."""
+    from cascada.evaluation.predictions import ln_mass_sigma, mean_ln_mass
+
+    said, classes = bundle.predict(observables), bundle.spec.classes
+    return {
+        "probabilities": said.probabilities, "anomaly_score": said.anomaly_score, "p_value": said.p_value,
+        "ln_mass": mean_ln_mass(said.probabilities, classes),
+        "ln_mass_sigma": ln_mass_sigma(said.probabilities, classes),
+    }  # fmt: skip
