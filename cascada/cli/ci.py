@@ -13,7 +13,7 @@ import typer
 from cascada.cli.context import enter
 from cascada.cli.render import show_facts, stderr, stdout
 from cascada.config import load_experiment
-from cascada.errors import ConfigError, PlatformError
+from cascada.errors import ArtifactError, ConfigError, PlatformError, nearest
 from cascada.settings import Settings
 
 if TYPE_CHECKING:
@@ -127,6 +127,25 @@ def comment(
     else:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(text, encoding="utf-8")
+
+
+@app.command()
+def bento(
+    model: Annotated[str, typer.Argument(help="registered model; its champion is packaged")],
+    outputs: Annotated[Path | None, OUTPUTS] = None,
+) -> None:
+    """Build the Bento of a champion and print its tag, for `bentoml containerize`."""
+    enter()
+    from cascada.tracking import models
+    from flows.release import package_version
+
+    champion = models.find_alias(model, models.CHAMPION)
+    if champion is None:
+        raise ArtifactError(f"the model {model!r} has no champion", hint=nearest(model, models.list_models()))
+    folder = package_version(champion)
+    tag = f"{folder.parent.name}:{folder.name}"
+    _write_outputs(outputs, {"bento": tag})
+    typer.echo(tag)
 
 
 def _pushed(settings: Settings) -> str:
