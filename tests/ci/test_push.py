@@ -118,6 +118,8 @@ def test_a_push_ends_with_a_champion_and_its_verification(scene: Scene, monkeypa
     assert champion is not None
     assert champion.version == 1
     assert scene.comments == [], "a push to main has no pull request"
+    packaged = scene.agent.cascada("ci", "bento", "demo")
+    assert packaged.stdout.startswith("cascada:demo-v1-"), packaged.stderr
     sha = scene.agent.git("-C", str(scene.developer), "rev-parse", "HEAD").strip()
     verified = open_forge(scene.bare).dispatch("verify", sha, model="demo")
     assert verified.conclusion == "success", verified.jobs["verify"].log

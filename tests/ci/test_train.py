@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx
 import pytest
 import yaml
-from agents import working
+from agents import DEPLOY, working
 from projects import DEMO, SMALL, Project
+
+from cascada import platform
 
 pytestmark = pytest.mark.slow
 
@@ -76,9 +81,7 @@ def test_of_two_pushes_the_older_is_cancelled(pushed: Project) -> None:
         ["cascada", "ci", "train", DEMO, *slow], cwd=pushed.root, env=environment, stderr=subprocess.PIPE, text=True
     )
     assert first.stderr is not None
-    for line in first.stderr:
-        if "Running" in line:
-            break
+    read_until(first.stderr, "Running")
     pushed.git("commit", "--quiet", "--allow-empty", "--message", "newer")
     second = pushed.cascada("ci", "train", DEMO, "--ref", "busy", "--set", "seed=78")
     assert second.returncode == 0, second.stderr
@@ -110,3 +113,69 @@ def test_a_pool_without_a_deployment_is_refused(pushed: Project) -> None:
     answer = pushed.cascada("ci", "train", DEMO, "--pool", "defalt")
     assert answer.returncode == 2
     assert "did you mean default?" in answer.stderr
+
+
+def test_a_broken_file_and_a_changed_work_tree_are_refused(pushed: Project) -> None:
+    broken = pushed.root / "broken.yaml"
+    broken.write_text("name: [")
+    answer = pushed.cascada("ci", "train", "broken.yaml")
+    assert (answer.returncode, "cannot be read as YAML" in answer.stderr) == (2, True)
+    path = pushed.root / DEMO
+    before = path.read_text()
+    path.write_text(before + "# changed\n")
+    answer = pushed.cascada("ci", "train", DEMO)
+    path.write_text(before)
+    assert (answer.returncode, "an agent trains a commit" in answer.stderr) == (5, True)
+
+
+@pytest.fixture
+def lonely(new_project: Callable[..., Project]) -> Iterator[Project]:
+    """A project with a Prefect server of its own, which asks for a password, a deployment, and no worker."""
+    secret = {"PREFECT_SERVER_API_AUTH_STRING": "admin:pass", "PREFECT_API_AUTH_STRING": "admin:pass"}
+    project = new_project(**secret)
+    shrink(project)
+    start(project)
+    pools = f"{project.settings.prefect_url}/api/work_pools/"
+    httpx.post(pools, json={"name": "default", "type": "process"}, auth=("admin", "pass")).raise_for_status()
+    answer = project.run("bash", "-c", DEPLOY)
+    assert answer.returncode == 0, answer.stderr
+    yield project
+    platform.stop(project.settings)
+
+
+def start(project: Project) -> None:
+    """Start the project's Prefect server and wait until it answers."""
+    made = (
+        "from cascada.cli.context import enter; from cascada.cli.train import ensure_prefect; ensure_prefect(enter())"
+    )
+    answer = project.run(sys.executable, "-c", made)
+    assert answer.returncode == 0, answer.stderr
+
+
+def test_lost_credentials_and_a_server_that_goes_away(lonely: Project) -> None:
+    stranger = dataclasses.replace(lonely, environment=lonely.environment | {"PREFECT_API_AUTH_STRING": "admin:wrong"})
+    refused = stranger.cascada("ci", "train", DEMO)
+    assert refused.returncode == 5
+    assert "refuses the credentials" in refused.stderr
+    assert "PREFECT_API_AUTH_STRING" in refused.stderr
+    command = ["cascada", "ci", "train", DEMO, "--wait-for-worker", "600", "--patience", "40"]
+    child = subprocess.Popen(command, cwd=lonely.root, env=lonely.environment, stderr=subprocess.PIPE, text=True)
+    assert child.stderr is not None
+    read_until(child.stderr, "Scheduled")
+    platform.stop(lonely.settings, ["prefect"])
+    read_until(child.stderr, "trying again for 40 s")
+    start(lonely)
+    time.sleep(10)
+    assert child.poll() is None, "the server came back in time"
+    platform.stop(lonely.settings, ["prefect"])
+    said = child.stderr.read()
+    assert child.wait(60) == 5
+    assert "has been away for 40 s" in said
+    assert "the run may go on without it" in said
+
+
+def read_until(stream: IO[str], word: str) -> None:
+    for line in stream:
+        if word in line:
+            return
+    raise AssertionError(f"it ended without {word!r}")

@@ -104,3 +104,11 @@ def test_a_planted_defect_is_found(defect: str, tmp_path: Path) -> None:
     assert before in path.read_text()
     path.write_text(path.read_text().replace(before, after))
     assert found in look(path)
+
+
+def test_the_page_shows_a_job_that_gitlab_would_take(tmp_path: Path) -> None:
+    page = (REPOSITORY / "docs" / "ci.md").read_text()
+    shown = page.split("```yaml\n")[1].partition("```")[0]
+    (tmp_path / ".gitlab-ci.yml").write_text(shown)
+    assert complaints("check-jsonschema", "--builtin-schema", "vendor.gitlab-ci", tmp_path / ".gitlab-ci.yml") == ""
+    assert "cascada ci train --base" in yaml.safe_load(shown)["train"]["script"][1]

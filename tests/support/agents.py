@@ -12,8 +12,9 @@ from collections.abc import Iterator
 import httpx
 from projects import Project
 
-START = 'eval "$(cascada env)" && exec prefect worker start --pool default --type process'
-DEPLOY = 'eval "$(cascada env)" && prefect --no-prompt deploy --all'
+ENVIRONMENT = 'eval "$(cascada env)" &&'
+START = f"{ENVIRONMENT} exec prefect worker start --pool default --type process"
+DEPLOY = f"{ENVIRONMENT} prefect --no-prompt deploy --all"
 
 
 @contextlib.contextmanager

@@ -128,7 +128,7 @@ def comments_api(pulls: list[dict[str, Any]]) -> Iterator[tuple[str, list[dict[s
             return body
 
         def do_GET(self) -> None:
-            listing = comments if "page=1" in self.path else []
+            listing = comments if self.path.endswith("&page=1") else []
             self._answer(pulls if "/pulls?" in self.path else listing)
 
         def do_POST(self) -> None:
