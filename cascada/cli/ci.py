@@ -195,6 +195,8 @@ def _say(text: str) -> None:
 
 
 def _write_outputs(path: Path | None, values: dict[str, str]) -> None:
+    if any("\n" in value for value in values.values()):
+        raise ConfigError("a name with a line break would forge an output", got=repr(values))
     if path is not None:
         with path.open("a", encoding="utf-8") as file:
             file.writelines(f"{name}={value}\n" for name, value in values.items())

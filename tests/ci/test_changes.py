@@ -113,4 +113,8 @@ def test_the_command_writes_outputs_and_says_when_nothing_is_to_be_trained(root:
     git(root, "commit", "--quiet", "--all", "--message", "data")
     told = json.loads(run("--json").stdout)
     assert told["experiments"] == [DEMO]
+    write(root, "flows/experiments/x\ntrain=true.yaml", (root / DEMO).read_text())
+    git(root, "add", "--all")
+    git(root, "commit", "--quiet", "--message", "forged")
+    assert "would forge an output" in run().stderr
     assert outputs.read_text().splitlines() == ["train=false", "experiments=", "train=true", f"experiments={DEMO}"]
