@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 from agents import working
@@ -33,6 +34,7 @@ class Scene:
     developer: Path
     bare: Path
     agent: Project
+    prefect_api: str
     comments: list[dict[str, Any]]
     pulls: list[dict[str, Any]]
 
@@ -46,6 +48,11 @@ class Scene:
         pushed = self.agent.run("git", *git, "push", "--quiet", "origin", f"HEAD:{branch}", timeout=1200)
         assert pushed.returncode == 0, pushed.stderr
         return results(self.bare)
+
+    def switch_off(self, *workflows: str) -> None:
+        """Disable workflows, so that what was shown once takes no more time."""
+        path = self.bare / "forge.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"disabled": workflows}))
 
     def edit(self, **values: Any) -> None:
         """Change the demo experiment in the developer's clone."""
@@ -86,7 +93,7 @@ def scene(
         agent.git("-C", str(developer), "remote", "add", "origin", str(bare))
         agent.git("remote", "add", "origin", str(bare))
         with working(agent, prefect_api):
-            made = Scene(developer, bare, agent, comments, pulls)
+            made = Scene(developer, bare, agent, prefect_api, comments, pulls)
             for setting in SETTINGS:
                 made.edit(**{setting.partition("=")[0].replace(".", "__"): setting.partition("=")[2]})
             if not PROMOTES:  # until `cascada promote` is there, the release flow's verdict alone makes a champion
@@ -101,16 +108,24 @@ def jobs_of(ended: list[dict[str, Any]], workflow: str) -> dict[str, dict[str, A
     return jobs
 
 
+def spent(scene: Scene, train: dict[str, dict[str, Any]]) -> str:
+    """Tell how long the workflow `train` took, and how much of that the training itself."""
+    body = {"flow_runs": {"tags": {"all_": ["ci:main:demo"]}}}
+    (run,) = httpx.post(f"{scene.prefect_api}/flow_runs/filter", json=body).json()
+    jobs = ", ".join(f"{name} {job['seconds']:.0f} s" for name, job in train.items())
+    total, bare = sum(job["seconds"] for job in train.values()), run["total_run_time"]
+    return f"push to promoted model {total:.0f} s ({jobs}), training {bare:.0f} s, the platform {total - bare:.0f} s"
+
+
 def test_a_push_ends_with_a_champion_and_its_verification(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    started = time.monotonic()
     ended = scene.push("start")
-    sys.stdout.write(f"push to promoted model: {time.monotonic() - started:.0f} s, checks and tests included\n")
     for name, job in jobs_of(ended, "ci").items():
         assert job["result"] == "success", f"{name}: {job['log']}"
     assert jobs_of(ended, "ci")["wheel"]["outputs"]["wheel"].startswith("cascada-")
     train = jobs_of(ended, "train")
     assert train["train"]["result"] == "success", train["train"]["log"]
     assert train["train"]["outputs"]["versions"] == "demo@1"
+    sys.stdout.write(f"{spent(scene, train)}\n")
     if PROMOTES:
         assert train["promote"]["result"] == "success", train["promote"]["log"]
     monkeypatch.setenv("MLFLOW_TRACKING_URI", scene.agent.stores["MLFLOW_TRACKING_URI"])
@@ -128,8 +143,9 @@ def test_a_push_ends_with_a_champion_and_its_verification(scene: Scene, monkeypa
 
 
 def test_a_push_of_documents_trains_nothing(scene: Scene) -> None:
+    scene.switch_off("ci")
     (scene.developer / "README.md").write_text("# changed\n")
-    assert [run["workflow"] for run in scene.push("documents")] == ["ci"]
+    assert scene.push("documents") == []
 
 
 def test_a_pull_request_gets_one_comment_that_is_replaced(scene: Scene) -> None:

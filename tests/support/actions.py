@@ -58,6 +58,7 @@ class Job:
     result: str = "success"
     outputs: dict[str, Any] = field(default_factory=dict)
     log: str = ""
+    seconds: float = 0.0
 
 
 @dataclass
@@ -91,6 +92,8 @@ class Forge:
         Values that legs of a matrix must have to be run here, such as the Python that this machine has.
     environment
         Of every step; ``{workspace}`` stands for its folder.
+    disabled
+        Workflows that are switched off, as a repository's settings do.
     prepare
         Called with a workspace after its checkout: what a runner's image has ready.
     """
@@ -103,17 +106,16 @@ class Forge:
     environment: dict[str, str] = field(default_factory=dict)
     approve: Callable[[str], bool] = lambda _: False
     matrix: dict[str, str] = field(default_factory=dict)
+    disabled: tuple[str, ...] = ()
     prepare: Callable[[Path], None] = lambda _: None
     say: Callable[[str], None] = print
 
     def trigger(self, event: Event) -> list[Run]:
         """Run every workflow that an event triggers, and then those that wait for the end of these."""
         default = "refs/heads/main" if event.name == "workflow_run" else event.sha
-        runs = [
-            self._start(name, text, event)
-            for name, text in self.workflows(default).items()
-            if is_triggered(text, event, self.changed)
-        ]
+        known = {name: text for name, text in self.workflows(default).items() if name not in self.disabled}
+        started = [name for name, text in known.items() if is_triggered(text, event, self.changed)]
+        runs = [self._start(name, known[name], event) for name in started]
         for run in list(runs):
             if event.name != "workflow_run":
                 runs += self.trigger(self._ended(run))
@@ -224,7 +226,9 @@ class _Execution:
             if not ready:
                 raise WorkflowError(f"{self.name}: jobs need each other: {', '.join(waiting)}")
             for name in ready:
+                started = time.monotonic()
                 self.jobs[name] = self._job(name, waiting.pop(name), group)
+                self.jobs[name].seconds = time.monotonic() - started
                 self.forge.say(f"  {self.name}/{name}: {self.jobs[name].result}")
 
     def contexts(self, **more: Any) -> dict[str, Any]:
