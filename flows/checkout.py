@@ -18,7 +18,7 @@ def take_commit() -> dict[str, str]:
     """Change to the worker's checkout, or to a clone of it at ``CASCADA_COMMIT``, and import from there.
 
     The clones lie in `.cascada/commits` and share the state folder of the checkout, `CASCADA_CHECKOUT` (`cascada env`
-    sets it): databases, caches, artifacts and keys are one for all commits.
+    sets it): databases, caches, artifacts, keys and DVC's cache are one for all commits.
     """
     root = Path(os.environ["CASCADA_CHECKOUT"])
     commit = os.environ.get("CASCADA_COMMIT", "")
@@ -39,8 +39,11 @@ def _clone(root: Path, commit: str) -> Path:
     run_git(root, "clone", "--quiet", "--shared", "--no-checkout", str(root), str(made))
     run_git(made, "checkout", "--quiet", "--detach", commit)
     (made / ".cascada").symlink_to(root / ".cascada", target_is_directory=True)
+    (root / ".dvc" / "cache").mkdir(parents=True, exist_ok=True)
+    (made / ".dvc").mkdir(exist_ok=True)
+    (made / ".dvc" / "cache").symlink_to(root / ".dvc" / "cache", target_is_directory=True)
     (made / ".git" / "info").mkdir(exist_ok=True)
-    (made / ".git" / "info" / "exclude").write_text("/.cascada\n")  # `.cascada/` ignores no link
+    (made / ".git" / "info" / "exclude").write_text("/.cascada\n/.dvc/cache\n")  # `.cascada/` ignores no link
     try:
         made.rename(folder)
     except OSError:  # another run of the same commit was faster
@@ -63,5 +66,6 @@ def _fetch(root: Path, commit: str) -> None:
 
 def _import_from(folder: Path) -> None:
     sys.path.insert(0, str(folder))
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
     for name in [name for name in sys.modules if name.partition(".")[0] in _OURS]:
         del sys.modules[name]

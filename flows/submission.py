@@ -33,7 +33,7 @@ from cascada.config import Experiment
 from cascada.errors import ConfigError, PlatformError, nearest
 from cascada.repro.fingerprint import json_sha256
 
-FLOW = "train-experiment"
+TRAIN, PROMOTE = "train-experiment", "promote-version"
 OUTCOME = "outcome"
 """Key of the Prefect artifact by which the training flow tells what it made."""
 
@@ -129,7 +129,7 @@ def submit(order: Order, *, precedes: Callable[[str, str], bool], say: Say = pri
         If a newer commit is trained already, or the server cannot be used.
     """
     with _server() as client:
-        deployment = _deployment(client, order.pool)
+        deployment = _deployment(client, TRAIN, order.pool)
         others = [run for run in _live(client, order.line) if _commit_of(run) != order.commit]
         newer = next((run for run in others if precedes(order.commit, _commit_of(run))), None)
         if newer is not None:
@@ -151,8 +151,26 @@ def submit(order: Order, *, precedes: Callable[[str, str], bool], say: Say = pri
     return run.id
 
 
-def follow(flow_run_id: UUID, order: Order, patience: Patience, say: Say = print) -> Followed:
-    """Wait until a run has ended, and say what it made.
+def submit_promotion(version: str, reason: str, *, commit: str, pool: str) -> UUID:
+    """Create the run that promotes a version where data and service are.
+
+    Parameters
+    ----------
+    version
+        MODEL@VERSION.
+    commit
+        Whose code judges.
+    """
+    with _server() as client:
+        run = client.create_flow_run_from_deployment(
+            _deployment(client, PROMOTE, pool), parameters={"version": version, "reason": reason},
+            tags=[f"commit:{commit}"], job_variables={"env": {"CASCADA_COMMIT": commit}},
+        )  # fmt: skip
+    return run.id
+
+
+def follow(flow_run_id: UUID, pool: str, patience: Patience, say: Say = print) -> FlowRun:
+    """Wait until a run has ended.
 
     A server that is down is asked again until `Patience.server_s` is over: the run goes on without it.
 
@@ -172,14 +190,25 @@ def follow(flow_run_id: UUID, order: Order, patience: Patience, say: Say = print
                     told = state.name or ""
                     say(f"{run.name}: {told}")
                 if state is not None and state.is_final():
-                    return _followed(client, run, order)
+                    return run
                 if state is not None and state.is_scheduled():
-                    watch.require_worker(client, run, order)
+                    watch.require_worker(client, run, pool)
                 else:
                     watch.taken()
         except ServerAwayError as error:
             watch.missed(error, flow_run_id, say)
         time.sleep(patience.poll_s)
+
+
+def tell(run: FlowRun, order: Order) -> Followed:
+    """Say what a run that has ended made."""
+    state = run.state
+    name, message = (state.name or "", state.message or "") if state is not None else ("", "")
+    told: dict[str, Any] = {}
+    if state is not None and state.is_completed():
+        with _server() as client:
+            told = _outcome(client, run.id)
+    return Followed(flow_run_id=str(run.id), experiment=order.experiment.name, state=name, message=message, **told)
 
 
 class ServerAwayError(PlatformError):
@@ -211,9 +240,9 @@ class _Watch:
                 hint=f"the run may go on without it; the same command follows flow run {flow_run_id} again",
             ) from error  # fmt: skip
 
-    def require_worker(self, client: SyncPrefectClient, run: FlowRun, order: Order) -> None:
+    def require_worker(self, client: SyncPrefectClient, run: FlowRun, pool: str) -> None:
         """Cancel a run that nobody will take."""
-        workers = client.read_workers_for_work_pool(order.pool)
+        workers = client.read_workers_for_work_pool(pool)
         if any(worker.status == WorkerStatus.ONLINE for worker in workers):
             self._alone = None
             return
@@ -222,9 +251,9 @@ class _Watch:
         if now - self._alone >= self._patience.worker_s:
             _cancel(client, run, "no worker")
             raise PlatformError(
-                f"no worker of the pool {order.pool!r} is online; waited {self._patience.worker_s:g} s",
+                f"no worker of the pool {pool!r} is online; waited {self._patience.worker_s:g} s",
                 where=f"flow run {run.id}, cancelled", got=f"{len(workers)} workers, none online",
-                hint=f"start one: prefect worker start --pool {order.pool} --type process",
+                hint=f"start one: prefect worker start --pool {pool} --type process",
             )  # fmt: skip
 
 
@@ -263,15 +292,15 @@ def _refusal(error: PrefectHTTPStatusError, where: str) -> PlatformError:
     return PlatformError("the Prefect server refuses the order", where=where, got=error.response.text[:500])
 
 
-def _deployment(client: SyncPrefectClient, pool: str) -> UUID:
-    flows = FlowFilter(name=FlowFilterName(any_=[FLOW]))
+def _deployment(client: SyncPrefectClient, flow: str, pool: str) -> UUID:
+    flows = FlowFilter(name=FlowFilterName(any_=[flow]))
     found = client.read_deployments(flow_filter=flows, deployment_filter=DeploymentFilter())
     for deployment in found:
         if deployment.work_pool_name == pool:
             return deployment.id
     pools = [str(deployment.work_pool_name) for deployment in found]
     raise ConfigError(
-        f"no deployment of {FLOW} is on the pool {pool!r}",
+        f"no deployment of {flow} is on the pool {pool!r}",
         hint=nearest(pool, pools) if pools else "deploy first: prefect --no-prompt deploy --all",
     )
 
@@ -291,13 +320,6 @@ def _cancel(client: SyncPrefectClient, run: FlowRun, why: str) -> None:
     """Cancel a run: at once while nobody runs it, else by the worker that does."""
     taken = run.state is not None and not run.state.is_scheduled()
     client.set_flow_run_state(run.id, Cancelling(message=why) if taken else Cancelled(message=why))
-
-
-def _followed(client: SyncPrefectClient, run: FlowRun, order: Order) -> Followed:
-    state = run.state
-    name, message = (state.name or "", state.message or "") if state is not None else ("", "")
-    told = _outcome(client, run.id) if state is not None and state.is_completed() else {}
-    return Followed(flow_run_id=str(run.id), experiment=order.experiment.name, state=name, message=message, **told)
 
 
 def _outcome(client: SyncPrefectClient, flow_run_id: UUID) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from flows.evaluation import evaluate_model
 from flows.fitting import train_model
 from flows.ingest import Ingested, ingest
 from flows.release import Released, release_model
-from flows.submission import OUTCOME
+from flows.submission import OUTCOME, TRAIN
 
 
 class Outcome(BaseModel):
@@ -34,7 +34,7 @@ class Outcome(BaseModel):
     released: Released
 
 
-@flow(name="train-experiment", flow_run_name="{experiment.name}")
+@flow(name=TRAIN, flow_run_name="{experiment.name}")
 def train(
     experiment: Experiment,
     data_dir: Path | None = None,

@@ -113,6 +113,33 @@ def train(
 
 
 @app.command()
+def promote(
+    versions: Annotated[list[str], typer.Argument(metavar="MODEL@VERSION...", help="registered versions")],
+    reason: Annotated[str, typer.Option(help="why, for the record")],
+    pool: Annotated[str, typer.Option(help="work pool whose machine has the data and the service")] = "default",
+    wait_for_worker: Annotated[float, typer.Option(min=0, help="s to wait while no worker is online")] = 120.0,
+    patience: Annotated[float, typer.Option(min=0, help="s that the server may be away")] = 300.0,
+) -> None:
+    """Have versions promoted where data and service are: each by `cascada promote`, whose verdict decides.
+
+    Exit code 1 when one is not promoted.
+    """
+    settings = enter()
+    from flows.submission import Patience, follow, submit_promotion
+
+    waiting = Patience(worker_s=wait_for_worker, server_s=patience)
+    commit = _pushed(settings)
+    refused = False
+    for version in versions:
+        run = follow(submit_promotion(version, reason, commit=commit, pool=pool), pool, waiting, _say)
+        if run.state is None or not run.state.is_completed():
+            refused = True
+            _say(f"{version}: {run.state and run.state.message}")
+    if refused:
+        sys.exit(1)
+
+
+@app.command()
 def comment(
     runs: Annotated[list[str], typer.Option("--run", help="id of a run in MLflow, or MODEL@ALIAS; may be given again")],
     against: Annotated[str, AGAINST] = "champion",
@@ -180,11 +207,11 @@ def _touched(settings: Settings, base: str, among: str) -> list[Path]:
 def _run(settings: Settings, orders: list[Order], patience: Patience) -> list[Followed]:
     """Order all, then follow each; one that fails does not keep the others from being followed."""
     from cascada.ci.changes import is_ancestor
-    from flows.submission import follow, submit
+    from flows.submission import follow, submit, tell
 
     known = is_ancestor(settings.root)
     ordered = [(submit(order, precedes=known, say=_say), order) for order in orders]
-    ended = [follow(run_id, order, patience, _say) for run_id, order in ordered]
+    ended = [tell(follow(run_id, order.pool, patience, _say), order) for run_id, order in ordered]
     for one in ended:
         _say(f"{one.experiment}: {one.standing or f'{one.state}: {one.message}'}")
     return ended

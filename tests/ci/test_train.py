@@ -95,7 +95,12 @@ def test_of_two_pushes_the_older_is_cancelled(pushed: Project) -> None:
 
 def test_a_run_that_no_worker_takes_is_told_and_cancelled(pushed: Project, prefect_api: str) -> None:
     httpx.post(f"{prefect_api}/work_pools/", json={"name": "deserted", "type": "process"}).raise_for_status()
-    text = (pushed.root / "prefect.yaml").read_text().replace("name: train", "name: deserted")
+    text = (
+        (pushed.root / "prefect.yaml")
+        .read_text()
+        .replace("name: train", "name: deserted")
+        .replace("name: promote", "name: lonely")
+    )
     (pushed.root / "deserted.yaml").write_text(text.replace("name: default", "name: deserted"))
     deployed = pushed.run(
         "bash", "-c", 'eval "$(cascada env)" && prefect --no-prompt deploy --all --prefect-file deserted.yaml'

@@ -92,7 +92,7 @@ DEFECTS = {
     "a key that is none": (schema, "train", "timeout-minutes: 15", "timeout_minutes: 15", "timeout_minutes"),
     "a trigger that is none": (schema, "verify", "schedule:", "shedule:", "shedule"),
     "an unquoted variable": (shellcheck, "verify", '"$MODEL@champion"', "$MODEL@champion", "SC2086"),
-    "a shell that does not parse": (shellcheck, "promote", "          done\n", "", "SC1"),
+    "a shell that does not parse": (shellcheck, "promote", '--reason "$REASON"', '--reason "$REASON', "SC1"),
 }  # fmt: skip
 
 
