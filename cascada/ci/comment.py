@@ -47,7 +47,7 @@ def _head(evidence: Evidence) -> str:
     manifest, rival = evidence.manifest, evidence.rival
     lines = [f"### {quoted(manifest.experiment)}", plain(evidence.standing) or "not registered"]
     if evidence.reasons:
-        lines.append(f"Against it: {plain(evidence.reasons)}")
+        lines.append(f"Against it: {plain(evidence.reasons, longest=2000)}")
     lines += [_metrics(evidence.evaluation, rival), _facts(evidence)]
     return "\n\n".join(lines)
 

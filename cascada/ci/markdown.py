@@ -9,10 +9,9 @@ LIMIT = 65_000
 """Bytes of a comment; GitHub takes 65,536 characters."""
 
 _PLAIN = frozenset(string.ascii_letters + string.digits + " ,-+=/")
-_LONGEST = 160
 
 
-def plain(text: object) -> str:
+def plain(text: object, longest: int = 160) -> str:
     """Write text so that it is shown as it is: one line, bounded, anything but letters and digits as entities.
 
     Examples
@@ -23,7 +22,7 @@ def plain(text: object) -> str:
     '1.5'
     """
     line = " ".join(str(text).split())
-    line = line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
+    line = line if len(line) <= longest else f"{line[: longest - 1]}…"
     try:
         float(line)
     except ValueError:
