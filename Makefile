@@ -12,8 +12,9 @@ setup:  ## Make .venv from the lock files
 demo: setup  ## Simulate, validate, train, judge, register, serve and predict
 	@$(BIN)/cascada demo
 
-test: setup  ## Run the tests
-	@$(BIN)/pytest -m "not slow" --numprocesses 3 --dist loadfile --no-loadscope-reorder
+TESTS ?=
+test: setup  ## Run the tests; TESTS=some of them
+	@$(BIN)/pytest -m "not slow" --numprocesses 3 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 test-slow: setup  ## Run the tests that take minutes: guide of data, verification, resume, traces over HTTP, compiling
 	@$(BIN)/pytest -m slow

@@ -81,7 +81,7 @@ class Settings(BaseSettings):
     @property
     def home(self) -> Path:
         """Folder of all state that git does not track: databases, artifacts, bundles, logs."""
-        return self.root / ".cascada"
+        return (self.root / ".cascada").resolve()  # clones of pushed commits link to the one of their worker
 
     @property
     def keys(self) -> Path:
@@ -180,6 +180,7 @@ def process_environment(settings: Settings) -> dict[str, str]:
             "DVC_SITE_CACHE_DIR": str(home / "dvc-site"),
             "MPLCONFIGDIR": str(home / "matplotlib"),
             "CASCADA_TRUSTED_KEYS": str(settings.trusted),
+            "CASCADA_CHECKOUT": str(settings.root),
         }
     )
 

@@ -16,6 +16,7 @@ from cascada.config import Experiment
 from cascada.data.splits import Partition
 from cascada.evaluation.assessment import evaluate
 from cascada.evaluation.controls import shuffled_label_control
+from cascada.evaluation.flips import EVENTS, judge_events
 from cascada.evaluation.metrics import Evaluation
 from cascada.evaluation.predictions import Predictions
 from cascada.evaluation.truth import Truth, take_truth
@@ -103,6 +104,8 @@ def judge_bundle(experiment: Experiment, ingested: Ingested, trained: Trained) -
         digest = write_manifest(record, folder / "record" / "manifest.json")
         write_experiment(experiment, folder / "record" / "experiment.yaml")
         (folder / "record" / "evaluation.json").write_text(evaluation.model_dump_json(indent=2))
+        rows = frame.filter(manifest["partition"] == "test")
+        judge_events(predictions, truth, rows["shower_id"]).write_parquet(folder / "record" / EVENTS)
         runs.log_files(trained.run_id, folder / "record")
         runs.log_files(trained.run_id, ingested.split.path, "split")
         runs.log_files(trained.run_id, ingested.snapshot.path / "validation.html", "data")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from prefect import flow
+from prefect.artifacts import create_table_artifact
 from prefect.runtime import flow_run
 from pydantic import BaseModel, ConfigDict
 
@@ -17,6 +18,7 @@ from flows.evaluation import evaluate_model
 from flows.fitting import train_model
 from flows.ingest import Ingested, ingest
 from flows.release import Released, release_model
+from flows.submission import OUTCOME, TRAIN
 
 
 class Outcome(BaseModel):
@@ -32,7 +34,7 @@ class Outcome(BaseModel):
     released: Released
 
 
-@flow(name="train-experiment", flow_run_name="{experiment.name}")
+@flow(name=TRAIN, flow_run_name="{experiment.name}")
 def train(
     experiment: Experiment,
     data_dir: Path | None = None,
@@ -61,7 +63,13 @@ def train(
     trained = train_model(experiment, ingested, refresh, resume)
     evaluated = evaluate_model(experiment, ingested, trained, refresh)
     released = release_model(experiment, ingested, trained, evaluated)
+    create_table_artifact([_told(trained.run_id, released)], key=OUTCOME)
     return Outcome(
         flow_run_id=str(flow_run.get_id()), run_id=trained.run_id, code=code, ingested=ingested,
         evaluation=evaluated.evaluation, released=released,
     )  # fmt: skip
+
+
+def _told(run_id: str, released: Released) -> dict[str, str | int]:
+    version = released.identity
+    return {"run_id": run_id, "model": version.name, "version": version.version, "standing": released.standing}

@@ -88,12 +88,12 @@ def test_a_broken_layer_or_door_is_found(tmp_path: Path, file: str, line: str, b
     assert re.search(rf"{broken}.* BROKEN", answer.stdout), answer.stdout
 
 
-def test_the_workflow_runs_what_ci_runs_and_pins_its_actions() -> None:
-    workflow = yaml.safe_load((REPOSITORY / ".github" / "workflows" / "ci.yml").read_text())
-    steps = workflow["jobs"]["check-and-test"]["steps"]
-    assert [step["run"] for step in steps if "run" in step] == [".ci/run"]
-    assert all(re.search(r"@[0-9a-f]{40}$", step["uses"]) for step in steps if "uses" in step)
-    pythons = workflow["jobs"]["check-and-test"]["strategy"]["matrix"]["python"]
+def test_the_workflow_runs_what_ci_runs_on_every_python() -> None:
+    jobs = yaml.safe_load((REPOSITORY / ".github" / "workflows" / "ci.yml").read_text())["jobs"]
+    ran = {line for job in jobs.values() for step in job["steps"] for line in str(step.get("run", "")).splitlines()}
+    local = re.findall(r"^make .*$", (REPOSITORY / ".ci" / "run").read_text(), flags=re.MULTILINE)
+    assert set(local) <= {line.partition(" TESTS=")[0] for line in ran}
+    pythons = jobs["test"]["strategy"]["matrix"]["python"]
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     assert [f"Programming Language :: Python :: {version}" in project["classifiers"] for version in pythons] == [
         True

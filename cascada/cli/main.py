@@ -11,6 +11,7 @@ import typer
 import cascada
 from cascada.cli import (
     check,
+    ci,
     data,
     demo,
     doctor,
@@ -43,6 +44,7 @@ app.command("rollback")(models.rollback)
 app.add_typer(models.app, name="models")
 app.add_typer(runs.app, name="runs")
 app.add_typer(data.app, name="data")
+app.add_typer(ci.app, name="ci")
 app.command("demo")(demo.demo)
 app.command("up")(servers.up)
 app.command("status")(servers.status)

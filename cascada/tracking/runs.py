@@ -90,6 +90,11 @@ def set_tags(run_id: str, tags: Mapping[str, str]) -> None:
     MlflowClient().log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
 
 
+def read_tags(run_id: str) -> dict[str, str]:
+    """Read the tags of a run."""
+    return dict(MlflowClient().get_run(run_id).data.tags)
+
+
 def started(run_id: str) -> str:
     """Tell when a run was opened, ISO 8601 in UTC."""
     opened = MlflowClient().get_run(run_id).info.start_time
