@@ -9,7 +9,7 @@ import click
 import typer
 
 import cascada
-from cascada.cli import data, demo, predict, repro, run, runs, servers, train
+from cascada.cli import agent, cost, data, demo, predict, repro, run, runs, servers, train
 from cascada.cli.render import stderr
 from cascada.errors import CascadaError
 
@@ -21,6 +21,8 @@ app.command("score")(repro.score)
 app.command("diff")(repro.diff)
 app.add_typer(runs.app, name="runs")
 app.add_typer(data.app, name="data")
+app.add_typer(agent.app, name="agent")
+app.command("cost")(cost.cost)
 app.command("demo")(demo.demo)
 app.command("up")(servers.up)
 app.command("status")(servers.status)
