@@ -73,6 +73,10 @@ class PrefectPool:
         """Tell when each worker was heard last."""
         heard: dict[str, dt.datetime] = {}
         with _asking() as client:
+            try:
+                client.read_work_pool(self.name)
+            except ObjectNotFound:
+                return {}
             while page := client.read_workers_for_work_pool(self.name, offset=len(heard), limit=_PAGE):
                 heard |= {one.name: one.last_heartbeat_time or dt.datetime.min.replace(tzinfo=dt.UTC) for one in page}
         return heard

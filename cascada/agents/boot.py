@@ -13,7 +13,7 @@ trap 'shutdown -h now' EXIT
 shutdown -h +{ttl_minutes}
 cd {folder} || exit
 export PREFECT_API_URL={api}
-{login}.venv/bin/cascada agent start --pool {pool} --name {lease} --limit 1 --guard \\
+{login}.venv/bin/cascada agent start --pool {pool} --name {lease} --limit 1 --spot \\
   --idle-minutes {idle:g} --contact-minutes {contact:g}
 """
 

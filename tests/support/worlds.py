@@ -77,7 +77,8 @@ class World:
     def push(self) -> None:
         """Send a run; now and then the same commit twice, and then the older run is superseded."""
         twice = self.happens("double push", 0.3)
-        names = [f"run-{self.folder.name}-{len(self.runs) + len(self.ended) + number}" for number in range(2 if twice else 1)]
+        count = len(self.runs) + len(self.ended)
+        names = [f"run-{self.folder.name}-{count + number}" for number in range(2 if twice else 1)]
         for name in names:
             self.runs[name] = PoolRun(name, "due", self.state_id(), self.now)
         if twice:
