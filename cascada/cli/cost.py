@@ -48,7 +48,6 @@ def cost(
 def measured(settings: Settings, target: str) -> dict[str, Any]:
     """Read what a run, or all runs of an experiment, took: ``runs``, ``hours``, ``energy_kwh``, ``money``."""
     from cascada.repro.record import list_records
-    from cascada.tracking import runs
 
     recorded = [r for r in list_records(settings.home) if target in {r.run_id, r.manifest.experiment}]
     found = [r.manifest.consumption for r in recorded if r.manifest.consumption is not None]
@@ -58,6 +57,8 @@ def measured(settings: Settings, target: str) -> dict[str, Any]:
             "runs": len(found), "hours": sum(one.wall_s for one in found) / 3600,
             "energy_kwh": sum(one.energy_kwh for one in found), "money": sum(spent) if spent else None,
         }  # fmt: skip
+    from cascada.tracking import runs
+
     return runs.consumption(target)
 
 

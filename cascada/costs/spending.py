@@ -91,7 +91,7 @@ def price(consumption: Consumption, own: OwnCluster | None, *, gpus: int) -> Con
         return consumption
     fixed = consumption.wall_s / 3600 * gpus * own.fixed_per_gpu_hour
     money = own.energy_money(consumption.energy_kwh) + fixed
-    return consumption.model_copy(update={"money": round(money, 6), "currency": own.currency})
+    return consumption.model_copy(update={"money": money, "currency": own.currency})
 
 
 def find_budget(root: Path) -> Budget | None:

@@ -136,11 +136,12 @@ class World:
     def boot(self, machine: Machine) -> None:
         if machine.id in self.bodies or not machine.live:
             return
+        live = set(self.live())
+        kind = (machine.run_id, machine.market, machine.type)
         self.double += any(
-            body.machine.lease != machine.lease and body.machine.run_id == machine.run_id and body.runs
-            and body.machine.market == machine.market and body.machine.type == machine.type
-            for body in self.bodies.values()
-        )  # fmt: skip
+            other in live and (body.machine.run_id, body.machine.market, body.machine.type) == kind
+            for other, body in self.bodies.items()
+        )
         joins = None if self.happens("never joins", 0.15) else self.now + self.rng.randint(1, 4) * MINUTE
         self.bodies[machine.id] = Body(machine, joins, watchdog=not self.happens("watchdog broken", 0.3))
 
