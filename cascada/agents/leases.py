@@ -144,9 +144,7 @@ def _reason(
     return ""
 
 
-def _surplus(
-    machines: Sequence[Machine], runs: Collection[PoolRun], heard: Mapping[str, dt.datetime]
-) -> list[Ending]:
+def _surplus(machines: Sequence[Machine], runs: Collection[PoolRun], heard: Mapping[str, dt.datetime]) -> list[Ending]:
     """Find machines still booting that nobody needs: the run was cancelled, or two were started for it."""
     wanted = {run.id for run in runs}
     booting = [machine for machine in machines if machine.lease not in heard]

@@ -119,7 +119,7 @@ class Install:
             if not self.environment.exists():
                 self.environment.parent.mkdir(parents=True, exist_ok=True)
                 descriptor = os.open(self.environment, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-                with open(descriptor, "w", encoding="utf-8") as file:
+                with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                     file.write(_ENVIRONMENT.format(unit=NAME, api=api))
                 written.append(self.environment)
         except PermissionError as error:

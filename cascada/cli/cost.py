@@ -21,7 +21,9 @@ def cost(
     target: Annotated[
         str | None, typer.Argument(metavar="[EXPERIMENT|RUN]", help="name of an experiment, or id of a run")
     ] = None,
-    hours: Annotated[float | None, typer.Option("--hours", min=0, help="hours on the clock, instead of a run's")] = None,
+    hours: Annotated[
+        float | None, typer.Option("--hours", min=0, help="hours on the clock, instead of a run's")
+    ] = None,
     gpu: Annotated[str, typer.Option("--gpu", help="kind of GPU to rent; the own cluster's when omitted")] = "",
     gpus: Annotated[int, typer.Option("--gpus", min=1, help="how many work at once")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="print as JSON")] = False,

@@ -94,7 +94,7 @@ class OwnCluster(Dated):
     pue: float = Field(ge=1, description="power of the building over power of the machines")
     people_per_year: float = Field(ge=0, description="salaries of those who run it, by their share of time")
     other_per_year: float = Field(0, ge=0, description="housing, support contracts, licences")
-    exchange: dict[str, float] = {}
+    exchange: dict[str, float] = Field(default_factory=dict)
 
     @property
     def fixed_per_gpu_year(self) -> float:

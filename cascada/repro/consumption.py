@@ -42,7 +42,7 @@ class Consumption(Record):
     cpu_s: float = Field(ge=0)
     cpu_kwh: float = Field(ge=0)
     gpu_kwh: float = Field(ge=0)
-    method: dict[str, str] = {}
+    method: dict[str, str] = Field(default_factory=dict)
     money: float | None = None
     currency: str = ""
 

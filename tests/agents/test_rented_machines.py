@@ -77,9 +77,7 @@ class Site:
 
 
 @pytest.fixture
-def site(
-    project: Project, prefect_api: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Site]:
+def site(project: Project, prefect_api: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     server = ThreadedMotoServer("127.0.0.1", 0)
     server.start()
     host, port = server.get_host_and_port()
@@ -127,9 +125,12 @@ def test_a_due_run_gets_a_machine_that_ends_after_it(site: Site) -> None:
     assert site.run(run_id)["labels"]["prefect.worker.name"] == tags["cascada:lease"]
     folder = site.hypervisor.folder / machine["InstanceId"]
     assert (folder / "shutdown").read_text() == "-h +60\n-h now\n", "idle, without a controller, it powered itself off"
-    assert shutil.which("shellcheck") is None or not subprocess.run(
-        ["shellcheck", str(folder / "user-data")], capture_output=True, text=True, check=False
-    ).stdout
+    assert (
+        shutil.which("shellcheck") is None
+        or not subprocess.run(
+            ["shellcheck", str(folder / "user-data")], capture_output=True, text=True, check=False
+        ).stdout
+    )
     month = json.loads(site.project.cascada("cost", "--json").stdout)
     (expense,) = month["expenses"]
     assert (expense["id"], expense["kind"]) == (machine["InstanceId"], "machine")

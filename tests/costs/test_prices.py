@@ -65,7 +65,7 @@ def test_a_table_with_a_wrong_key_or_price_is_refused(root: Path) -> None:
     with pytest.raises(ConfigError, match=r"instances\.0\.per_hour"):
         read_prices(root, "aws")
     edit(price_folder(root) / "azure.yaml", "region:", "regio:")
-    with pytest.raises(ConfigError, match="unknown key 'regio'|region: Field required"):
+    with pytest.raises(ConfigError, match=r"unknown key 'regio'|region: Field required"):
         read_prices(root, "azure")
 
 
