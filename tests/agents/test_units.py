@@ -107,7 +107,8 @@ def test_a_job_of_slurm_hands_the_signal_to_its_agent(tmp_path: Path) -> None:
     agent = tmp_path / ".venv" / "bin" / "cascada"
     agent.parent.mkdir(parents=True)
     agent.write_text(
-        "#!/bin/bash\ntrap 'echo put back; exit 0' TERM\necho \"$@\"; sleep 0.3; kill -TERM $PPID\nwhile :; do sleep 0.1; done\n"
+        "#!/bin/bash\ntrap 'echo put back; exit 0' TERM\necho \"$@\"; sleep 0.3; kill -TERM $PPID\n"
+        "while :; do sleep 0.1; done\n"
     )
     agent.chmod(0o755)
     job = {"PREFECT_API_URL": "x", "SLURM_JOB_ID": "7", "SLURM_SUBMIT_DIR": str(tmp_path)}
