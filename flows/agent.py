@@ -103,7 +103,8 @@ class Agent:
         checks: tuple[Callable[[], str], ...] = (
             lambda: self._stop, lambda: _ended(processes), self._spot_notice, self._out_of_contact_or_work,
         )  # fmt: skip
-        self._stop = next((reason for check in checks if (reason := check())), "")
+        reason = next((found for check in checks if (found := check())), "")
+        self._stop = self._stop or reason  # a signal may have come meanwhile
         return self._stop
 
     def _spot_notice(self) -> str:
