@@ -88,7 +88,7 @@ def name_lease(project: str, run: PoolRun, machine_type: str, market: Market) ->
     --------
     >>> run = PoolRun("r", "due", "s", dt.datetime(2026, 1, 1))
     >>> name_lease("p", run, "g5.xlarge", "spot")
-    'cascada-61b1ec5f9bfa6be7'
+    'cascada-b141631e8a516731'
     """
     content = "|".join((project, run.id, run.state_id, machine_type, market))
     return PREFIX + hashlib.sha256(content.encode()).hexdigest()[:16]
