@@ -7,7 +7,8 @@
      ├── InvalidDataError     3   data refused by an expectation suite
      ├── SourceError          4   input missing, unreadable or not as declared
      ├── PlatformError        5   git, ports, local servers
-     └── ArtifactError        6   snapshot, split or bundle missing or altered
+     ├── ArtifactError        6   snapshot, split or bundle missing or altered
+     └── BudgetError          7   a run or machine would cost more than allowed
 """
 
 from __future__ import annotations
@@ -73,6 +74,12 @@ class ArtifactError(CascadaError):
     """A snapshot, split or bundle is missing or was altered."""
 
     exit_code = 6
+
+
+class BudgetError(CascadaError):
+    """A run or a rented machine would cost more than the budget allows."""
+
+    exit_code = 7
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:

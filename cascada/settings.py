@@ -48,6 +48,10 @@ class Settings(BaseSettings):
     )
     notify: SecretStr = Field(SecretStr(""), description="Apprise addresses, parted by spaces, that hear of runs")
     notify_on: Literal["end", "failure"] = Field("end", description="which ends of runs are announced")
+    pull_request: str = Field("", description="number of the pull request that runs are charged to; CI sets it")
+    checkpoints: Path | None = Field(
+        None, description="folder of unfinished fits; a shared one lets another machine go on; in .cascada when omitted"
+    )
 
     signing_key: Path | None = Field(
         None, description="private key (PEM) that signs; made in .cascada/keys at the first use when omitted"

@@ -83,7 +83,8 @@ def checkpoint_folder(experiment: Experiment, ingested: Ingested) -> Path:
         experiment.model_dump(mode="json"), ingested.snapshot.content_sha256, ingested.split.content_sha256,
         source_sha256(*PACKAGES), importlib.metadata.version("torch"),
     ]  # fmt: skip
-    return load_settings().home / "checkpoints" / json_sha256(content)
+    settings = load_settings()
+    return (settings.checkpoints or settings.home / "checkpoints") / json_sha256(content)
 
 
 def _interrupted_run(checkpoints: Path) -> str:

@@ -14,6 +14,7 @@ from cascada.evaluation.metrics import Evaluation
 from cascada.repro.environment import CodeState, code_state
 from cascada.settings import load_settings
 from cascada.training.dataset import check_names
+from flows.bills import charged
 from flows.evaluation import evaluate_model
 from flows.fitting import train_model
 from flows.ingest import Ingested, ingest
@@ -55,14 +56,17 @@ def train(
     refresh
         Ignore cached results.
     resume
-        Go on with a fit that was interrupted.
+        Go on with a fit that was interrupted; a flow that is run again does so by itself.
     """
     check_names(experiment)
     code = code_state(load_settings().root)
-    ingested = ingest(experiment, data_dir, allow_invalid_data, refresh)
-    trained = train_model(experiment, ingested, refresh, resume)
-    evaluated = evaluate_model(experiment, ingested, trained, refresh)
-    released = release_model(experiment, ingested, trained, evaluated)
+    resume = resume or flow_run.get_run_count() > 1  # put back after a spot notice or a crash
+    with charged(experiment.name) as bill:
+        ingested = ingest(experiment, data_dir, allow_invalid_data, refresh)
+        trained = train_model(experiment, ingested, refresh, resume)
+        bill.run_id = trained.run_id
+        evaluated = evaluate_model(experiment, ingested, trained, refresh)
+        released = release_model(experiment, ingested, trained, evaluated)
     create_table_artifact([_told(trained.run_id, released)], key=OUTCOME)
     return Outcome(
         flow_run_id=str(flow_run.get_id()), run_id=trained.run_id, code=code, ingested=ingested,

@@ -21,7 +21,10 @@ hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
 
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
-_COPIED = ("data/catalog.yaml", "expectations", "flows", "prefect.yaml", ".dvc/config", ".dvc/.gitignore", ".gitignore")
+_COPIED = (
+    *("data/catalog.yaml", "expectations", "flows", "infra/prices", "prefect.yaml"),
+    *(".dvc/config", ".dvc/.gitignore", ".gitignore"),
+)
 
 # Notes every name looked up and every address connected to outside this machine. It sees what goes through Python's
 # socket module, in every process that a test starts.

@@ -10,8 +10,10 @@ import typer
 
 import cascada
 from cascada.cli import (
+    agent,
     check,
     ci,
+    cost,
     data,
     demo,
     doctor,
@@ -45,6 +47,8 @@ app.add_typer(models.app, name="models")
 app.add_typer(runs.app, name="runs")
 app.add_typer(data.app, name="data")
 app.add_typer(ci.app, name="ci")
+app.add_typer(agent.app, name="agent")
+app.command("cost")(cost.cost)
 app.command("demo")(demo.demo)
 app.command("up")(servers.up)
 app.command("status")(servers.status)

@@ -64,6 +64,9 @@ def run_experiment(
     resume: bool = False,
 ) -> Outcome:
     """Start Prefect if it does not run yet, then run the training flow in this process."""
+    from flows.bills import require_money
+
+    require_money(settings, experiment.name)
     ensure_prefect(settings)
     from flows.training import train as train_flow
 

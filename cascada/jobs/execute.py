@@ -13,12 +13,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from cascada.costs.prices import OwnCluster, find_own
+from cascada.costs.spending import price
 from cascada.errors import ArtifactError, ConfigError, nearest
 from cascada.jobs.active import NOTES, Plan
 from cascada.jobs.inputs import Stamp, hash_inputs, hash_outputs, keep_outputs, path_from, stamp
 from cascada.jobs.seeding import flags_in_force
 from cascada.jobs.supervise import Ending, supervise
 from cascada.repro.code import capture_code, work_tree
+from cascada.repro.consumption import WATTS_PER_CORE, Meter, count_gpus
 from cascada.repro.environment import CodeState, hardware, run_git, software
 from cascada.repro.fingerprint import file_sha256, json_sha256
 from cascada.repro.manifest import Manifest
@@ -180,10 +183,12 @@ def plan_of(launch: Launch, record: RunRecord) -> Plan:
 
 @dataclass(frozen=True)
 class Before:
-    """The state of a run's files when it starts."""
+    """The state of a run's files when it starts, and what measures and prices it from then on."""
 
     inputs: Stamp
     outputs: Stamp
+    own: OwnCluster | None
+    meter: Meter
 
 
 def begin_or_nothing(launch: Launch, record: RunRecord) -> Before:
@@ -201,6 +206,7 @@ def begin(launch: Launch, record: RunRecord) -> Before:
     _require_script(launch)
     if (record.folder / "manifest.json").exists():
         raise ArtifactError("the folder holds a record already", where=str(record.folder))
+    own = find_own(launch.root)
     record.folder.mkdir(parents=True, exist_ok=True)
     aside = [path_from(launch.cwd / path, launch.root) for path in (*launch.data, *launch.outputs)]
     code = capture_code(launch.root, record.code, secrets=launch.secrets, aside=aside)
@@ -228,11 +234,13 @@ def begin(launch: Launch, record: RunRecord) -> Before:
         hardware=hardware(),
     )
     record.write(manifest)
-    return Before(stamp(launch.data, cwd=launch.cwd), stamp(launch.outputs, cwd=launch.cwd))
+    meter = Meter(own.watts_per_core if own else WATTS_PER_CORE)
+    return Before(stamp(launch.data, cwd=launch.cwd), stamp(launch.outputs, cwd=launch.cwd), own, meter)
 
 
 def finish(launch: Launch, record: RunRecord, before: Before, ending: Ending) -> None:
     """Complete the record with what the run left and how it ended."""
+    consumed = before.meter.stop()
     notes = take_notes(record)
     omitted = keep_outputs(launch.outputs, before.outputs, record.outputs, cwd=launch.cwd, secrets=launch.secrets)
     manifest = record.manifest
@@ -251,6 +259,7 @@ def finish(launch: Launch, record: RunRecord, before: Before, ending: Ending) ->
         "assessment": assessment,
         "software": manifest.software.model_copy(update={"imported": notes.get("imported", {})}),
         "hardware": manifest.hardware.model_copy(update={"threads": notes.get("threads", {})}),
+        "consumption": price(consumed, before.own, gpus=count_gpus(manifest.hardware, launch.variables)),
     }
     record.write(manifest.model_copy(update=changes))
 

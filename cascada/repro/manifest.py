@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from cascada.repro.consumption import Consumption
 from cascada.repro.environment import CodeState, Hardware, Record, Software
 from cascada.repro.fingerprint import file_sha256
 
@@ -57,6 +58,8 @@ class Manifest(Record):
         ``sha256``), which is no part of what two runs are compared by.
     randomness
         Root seed and what was drawn from it: streams, or seeds by library, and determinism flags.
+    consumption
+        Time, energy and money; no aspect: a verification does not compare it.
     """
 
     schema_version: int = 2
@@ -80,6 +83,7 @@ class Manifest(Record):
     randomness: dict[str, Any]
     software: Software
     hardware: Hardware
+    consumption: Consumption | None = None
 
 
 def write_manifest(manifest: Manifest, path: Path) -> str:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, LifecycleStage, Metric, Param, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, LifecycleStage, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
-from cascada.errors import ArtifactError
+from cascada.errors import ArtifactError, nearest
 
 logger = logging.getLogger(__name__)
 
@@ -93,6 +94,49 @@ def set_tags(run_id: str, tags: Mapping[str, str]) -> None:
 def read_tags(run_id: str) -> dict[str, str]:
     """Read the tags of a run."""
     return dict(MlflowClient().get_run(run_id).data.tags)
+
+
+def consumption(experiment: str) -> dict[str, Any]:
+    """Sum what the runs of an experiment, or the run of this id, took: ``runs``, ``hours``, ``energy_kwh``, ``money``.
+
+    A run without a measurement counts from its start to its end; money is None where no run was priced.
+
+    Raises
+    ------
+    ArtifactError
+        If the store has neither.
+    """
+    client = MlflowClient()
+    known = client.get_experiment_by_name(experiment)
+    if known is not None:
+        found = [run for page in _pages(client, known.experiment_id) for run in page]
+    elif has_run(experiment):
+        found = [client.get_run(experiment)]
+    else:
+        names = [one.name for one in client.search_experiments() if one.name != "Default"]
+        hint = nearest(experiment, names) if names else "train an experiment first"
+        raise ArtifactError(f"there is no run and no experiment {experiment!r}", hint=hint)
+    money = [float(run.data.tags["money"]) for run in found if "money" in run.data.tags]
+    return {
+        "runs": len(found), "hours": sum(map(_seconds, found)) / 3600,
+        "energy_kwh": sum(float(run.data.tags.get("energy_kwh", 0.0)) for run in found),
+        "money": sum(money) if money else None,
+    }  # fmt: skip
+
+
+def _pages(client: MlflowClient, experiment: str) -> Iterator[list[Run]]:
+    token = None
+    while True:
+        page = client.search_runs([experiment], max_results=1000, page_token=token)
+        yield page
+        if not (token := page.token):
+            return
+
+
+def _seconds(run: Run) -> float:
+    if "wall_s" in run.data.tags:
+        return float(run.data.tags["wall_s"])
+    return float(max(0, (run.info.end_time or run.info.start_time) - run.info.start_time) / 1000)
 
 
 def started(run_id: str) -> str:

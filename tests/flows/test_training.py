@@ -295,3 +295,17 @@ def test_nothing_tries_to_reach_another_machine(
     project.run(sys.executable, "-c", "import socket; socket.socket(type=socket.SOCK_DGRAM).connect(('192.0.2.1', 9))")
     assert "192.0.2.1" in network_log.read_text()
     network_log.write_text("")
+
+
+def test_a_run_records_time_energy_and_money(trained: tuple[Project, dict[str, Any]]) -> None:
+    project, outcome = trained
+    rows = registry(project, "select run_uuid, key, value from tags")
+    tags = {key: value for run, key, value in rows if run == outcome["run_id"]}
+    assert float(tags["wall_s"]) > 0
+    assert float(tags["energy_kwh"]) > 0
+    assert tags["currency"] == "EUR"
+    expenses = json.loads(project.cascada("cost", "--json").stdout)["expenses"]
+    assert expenses[0]["name"] == "demo"
+    told = json.loads(project.cascada("cost", "demo", "--json").stdout)
+    assert told["measured"]["money"] >= float(tags["money"]) > 0
+    assert len(told["places"]) == 4

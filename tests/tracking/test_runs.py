@@ -143,3 +143,14 @@ def test_a_run_ends_as_it_went(run_id: str, failed: bool, status: str) -> None:
     info = stored(run_id).info
     assert info.status == status
     assert info.end_time is not None
+
+
+def test_consumption_is_summed_over_an_experiment_and_told_of_a_run(store: Path) -> None:
+    first = start(store, "costly", tags={"wall_s": "1800", "energy_kwh": "0.5", "money": "2"})
+    start(store, "costly", tags={"wall_s": "5400", "energy_kwh": "1.5"})
+    found = runs.consumption("costly")
+    assert found == {"runs": 2, "hours": 2.0, "energy_kwh": 2.0, "money": 2.0}
+    assert runs.consumption(first)["hours"] == 0.5
+    with pytest.raises(ArtifactError, match="no run and no experiment 'costl'") as caught:
+        runs.consumption("costl")
+    assert "did you mean costly" in caught.value.hint

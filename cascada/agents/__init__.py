@@ -1,0 +1,1 @@
+"""Agents: workers on machines of one's own and on rented ones, and who pays for them."""

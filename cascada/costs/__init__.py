@@ -1,0 +1,1 @@
+"""What computing costs: price tables, the own cluster, what was spent, and budgets."""
