@@ -43,7 +43,7 @@ class SimpleAutoencoderNetwork(Autoencoder):
         if self.training and self.spec.denoising:
             # cascada: ignore[D101]  # the fit seeds PyTorch
             seen = x * (torch.rand_like(x) >= self.spec.denoising)
-        latent = functional.selu(functional.linear(seen, self.matrix, self.encoder.bias))
+        latent = _selu(functional.linear(seen, self.matrix, self.encoder.bias))
         if self.decoder is None:
             reconstruction = functional.linear(latent, self.matrix.T, self.offset)
         else:
@@ -58,3 +58,11 @@ class SimpleAutoencoderNetwork(Autoencoder):
             off = ((gram - torch.eye(gram.shape[0], device=gram.device)) ** 2).sum()
             parts["orthogonality"] = self.spec.orthogonality * off
         return parts
+
+
+_SCALE, _ALPHA = 1.0507009873554805, 1.6732632423543772  # arXiv:1706.02515, eq. 14
+
+
+def _selu(x: Tensor) -> Tensor:
+    """SELU of its parts: ONNX Runtime's own differs in its last bit with the place of a number in memory."""
+    return _SCALE * (x.clamp(min=0.0) + _ALPHA * (torch.exp(x.clamp(max=0.0)) - 1.0))

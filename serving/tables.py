@@ -22,6 +22,7 @@ from cascada.errors import nearest
 from cascada.physics.columns import OBSERVABLES
 from cascada.registry.bundle import ASK_ROWS
 from serving.answers import Answer
+from serving.events import Events
 from serving.model import ServedModel
 from serving.refusals import Refusal, refuse_all
 
@@ -72,7 +73,7 @@ def answer_table(
     return rows, rows - good
 
 
-def _read(model: ServedModel, piece: dict[str, Any]) -> Any:
+def _read(model: ServedModel, piece: dict[str, Any]) -> Events:
     reader = model.reader
     for name in piece:
         if name not in OBSERVABLES and name != "stations":

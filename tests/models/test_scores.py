@@ -107,6 +107,17 @@ def test_a_bundle_says_what_its_members_say(bundle: Bundle, fitted: FittedModel)
     check_graph(bundle.folder, fitted.members, fitted, tolerance=1e-4)
 
 
+def test_an_answer_does_not_depend_on_the_batch_bit_by_bit(bundle: Bundle, fitted: FittedModel, tmp_path: Path) -> None:
+    members = [Member(member.network, ReconstructionScore()) for member in fitted.members]
+    features = toy(200, seed=7).features
+    for graph in (Graph(bundle.folder / GRAPH), Graph(write(members, fitted, tmp_path / "bundle").folder / GRAPH)):
+        together = graph.run(features)
+        for size in (1, 3, 64):
+            parts = [graph.run(features[start : start + size]) for start in range(0, 200, size)]
+            for whole, cut in zip(together, map(np.concatenate, zip(*parts, strict=True)), strict=True):
+                assert np.array_equal(whole, cut)
+
+
 def test_a_bundle_with_the_reconstruction_score_says_what_its_members_say(fitted: FittedModel, tmp_path: Path) -> None:
     members = [Member(member.network, ReconstructionScore()) for member in fitted.members]
     write(members, fitted, tmp_path)

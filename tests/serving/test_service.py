@@ -16,6 +16,7 @@ import pytest
 from projects import SMALL, Project, free_port
 
 from cascada.registry.bundle import Bundle
+from cascada.settings import process_environment
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - what must be refused
 EVENT = {"energy_eev": 10.0, "zenith_deg": 38.0, "n_mu": 5.5e7, "n_em": 3.1e10, "xmax_g_cm2": 750.0}
@@ -190,10 +191,12 @@ def test_a_service_that_may_not_start_says_why_and_ends(
     served: tuple[Project, dict[str, Any]], host: str, trusted: bool, told: str
 ) -> None:
     project, outcome = served
-    keys = {"CASCADA_TRUSTED_KEYS": str(project.settings.trusted)} if trusted else {}
+    environment = project.environment | process_environment(project.settings)
+    if not trusted:
+        del environment["CASCADA_TRUSTED_KEYS"]
     command = [sys.executable, "-m", "bentoml", "serve", outcome["released"]["bento"], "--api-workers", "1"]
     answer = subprocess.run(
-        [*command, "--host", host, "--port", str(free_port())], env=project.environment | keys, cwd=project.root,
+        [*command, "--host", host, "--port", str(free_port())], env=environment, cwd=project.root,
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert told in answer.stdout + answer.stderr

@@ -13,11 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
 from bundles import identity, observables
 from projects import REPOSITORY, free_port
+from services import EVENT
 
 from cascada.registry.bundle import Bundle
 from cascada.registry.deployment import deploy
@@ -105,6 +107,35 @@ def test_every_command_works(running: tuple[str, str, Path, subprocess.Popen[byt
     assert "cascada_requests_total" in said[6]
 
 
+def highest_memory(process: subprocess.Popen[bytes]) -> int:
+    """Return the most memory that a process ever held, in bytes."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+
+
+def test_memory_does_not_grow_with_a_table(running: tuple[str, str, Path, subprocess.Popen[bytes]]) -> None:
+    url, key, work, process = running
+
+    def ask(rows: int) -> int:
+        showers = pa.table({name: np.full(rows, value) for name, value in EVENT.items()})
+        with pa.ipc.new_stream(work / "table.arrow", showers.schema) as writer:
+            writer.write_table(showers, max_chunksize=50_000)
+        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/vnd.apache.arrow.stream"}
+        with (
+            (work / "table.arrow").open("rb") as body,
+            httpx.stream("POST", f"{url}/predict/batch", content=body, headers=headers, timeout=120) as answer,
+            (work / "answer.arrow").open("wb") as file,
+        ):
+            for part in answer.iter_bytes():
+                file.write(part)
+        assert pa.ipc.open_stream(work / "answer.arrow").read_all().num_rows == rows
+        return highest_memory(process)
+
+    small, large = ask(150_000), ask(1_500_000)
+    assert (work / "answer.arrow").stat().st_size > 100e6
+    assert large - small < 20e6
+
+
 def test_the_table_lists_every_setting() -> None:
     text = GUIDE.read_text()
     for name, field in ServiceSettings.model_fields.items():
@@ -129,14 +160,13 @@ def test_no_request_that_schemathesis_makes_up_breaks_it(
 
 def test_sigterm_loses_no_accepted_request(running: tuple[str, str, Path, subprocess.Popen[bytes]]) -> None:
     url, key, _, process = running
-    event = {"energy_eev": 10.0, "zenith_deg": 38.0, "n_mu": 5.5e7, "n_em": 3.1e10, "xmax_g_cm2": 750.0}
     headers, answers, not_ready = {"Authorization": f"Bearer {key}"}, [], False
     with httpx.Client(headers=headers) as http:
         for number in range(100_000):
             if number == 20:
                 process.send_signal(signal.SIGTERM)
             try:
-                answer = http.post(f"{url}/predict", json={"events": [event] * 50})
+                answer = http.post(f"{url}/predict", json={"events": [EVENT] * 50})
                 not_ready |= number > 20 and http.get(f"{url}/readyz").status_code == 503
             except httpx.ConnectError:
                 break
