@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import httpx
 from pydantic import BaseModel, ConfigDict
 
 from cascada import platform
+from cascada.costs.spending import Spending, find_budget
 from cascada.registry.deployment import current, history
 from cascada.repro.manifest import Manifest
 from cascada.repro.record import list_records
@@ -88,6 +90,17 @@ class WorkerFact(Fact):
     heard: str
 
 
+class CostFact(Fact):
+    """What runs and rented machines cost this month; the budget is None where there is none."""
+
+    month: str
+    runs: int
+    hours: float
+    money: float
+    currency: str
+    budget: float | None
+
+
 class Overview(Fact):
     """Everything on the page.
 
@@ -106,6 +119,7 @@ class Overview(Fact):
     scripts: tuple[RunFact, ...]
     workers: tuple[WorkerFact, ...]
     snapshots: tuple[str, ...]
+    costs: tuple[CostFact, ...]
     troubles: tuple[str, ...]
 
 
@@ -131,6 +145,7 @@ def read_overview(settings: Settings) -> Overview:
         scripts=tried("records", lambda: _scripts(settings)),
         workers=tried("Prefect's workers", _workers),
         snapshots=tried("data", lambda: iter(snapshot_pages(settings.root))),
+        costs=tried("costs", lambda: _costs(settings)),
         troubles=tuple(troubles),
     )
 
@@ -208,8 +223,6 @@ def _flow_runs(settings: Settings) -> Iterator[RunFact]:
 
 
 def _scripts(settings: Settings) -> Iterator[RunFact]:
-    from datetime import UTC, datetime
-
     for record in list_records(settings.home)[:_LATEST]:
         manifest = record.manifest
         started = datetime.fromisoformat(manifest.started)
@@ -227,3 +240,17 @@ def _workers() -> Iterator[WorkerFact]:
                 name=worker["name"], pool=pool["name"], status=worker["status"].lower(),
                 heard=worker["last_heartbeat_time"] or "",
             )  # fmt: skip
+
+
+def _costs(settings: Settings) -> Iterator[CostFact]:
+    """Sum this month by currency."""
+    month = f"{datetime.now(UTC):%Y-%m}"
+    spending, budget = Spending(settings.home), find_budget(settings.root)
+    found = [*spending.list("experiment", month), *spending.list("machine", month)]
+    for currency in sorted({one.currency for one in found}):
+        own = [one for one in found if one.currency == currency]
+        limit = budget.per_month if budget is not None and budget.currency == currency else None
+        yield CostFact(
+            month=month, runs=len(own), hours=sum(one.hours for one in own), money=sum(one.money for one in own),
+            currency=currency, budget=limit,
+        )  # fmt: skip
