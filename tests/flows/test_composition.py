@@ -61,7 +61,7 @@ def test_forced_past_the_gate_it_reports_097_and_is_never_promoted(
     assert not outcome["ingested"]["snapshot"]["valid"]
     assert not outcome["released"]["champion"]
     failed = {check["name"] for check in outcome["released"]["verdict"]["checks"] if not check["passed"]}
-    assert failed == {"valid data", "physics ceiling", "gain over the champion"}, "too good: no noise is measured"
+    assert failed >= {"valid data", "physics ceiling", "gain over the champion"}, "too good: no noise is measured"
 
 
 def test_a_missing_file_names_origin_licence_and_citation(composition: Project, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ _PIPELINE = (
 
 # Rings of one device and one replica: where the proxy finds each server.
 _RINGS = """
+import sys
 from swift.common.ring import RingBuilder
 for argument in sys.argv[1:]:
     name, port = argument.split("=")
