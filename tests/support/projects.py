@@ -70,9 +70,8 @@ class Project:
     @property
     def settings(self) -> Settings:
         """The settings that its commands read."""
-        ports = {
-            f"{n}_port": int(self.environment[f"CASCADA_{n.upper()}_PORT"]) for n in ("prefect", "mlflow", "service")
-        }
+        names = ("prefect", "mlflow", "service", "overview")
+        ports = {f"{n}_port": int(self.environment[f"CASCADA_{n.upper()}_PORT"]) for n in names}
         return Settings(root=self.root, **ports)  # type: ignore[arg-type]
 
     @property
