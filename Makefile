@@ -16,7 +16,7 @@ TESTS ?=
 test: setup  ## Run the tests; TESTS=some of them
 	@$(BIN)/pytest -m "not slow" --numprocesses 3 --dist loadfile --no-loadscope-reorder $(TESTS)
 
-test-slow: setup  ## Run the tests that take minutes: pushes, agents, faults, crates, traces, the platform, frameworks (about an hour)
+test-slow: setup  ## Run the tests that take minutes: pushes, agents, faults, crates, traces, the platform, frameworks (20 minutes)
 	@$(BIN)/pytest -m slow --numprocesses 2 --dist loadfile
 
 check: setup  ## Lint, types, import contracts and doctests

@@ -11,17 +11,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cascada.costs.prices import OwnCluster, find_own
-from cascada.costs.spending import price
 from cascada.errors import ArtifactError, ConfigError, nearest
 from cascada.jobs.active import NOTES, Plan
 from cascada.jobs.inputs import Stamp, hash_inputs, hash_outputs, keep_outputs, path_from, stamp
 from cascada.jobs.seeding import flags_in_force
 from cascada.jobs.supervise import Ending, supervise
 from cascada.repro.code import capture_code, work_tree
-from cascada.repro.consumption import WATTS_PER_CORE, Meter, count_gpus
+from cascada.repro.consumption import WATTS_PER_CORE, Consumption, Meter, count_gpus
 from cascada.repro.environment import CodeState, hardware, run_git, software
 from cascada.repro.fingerprint import file_sha256, json_sha256
 from cascada.repro.manifest import Manifest
@@ -30,6 +28,9 @@ from cascada.repro.record import RunRecord, summarise_metrics, supervisor
 from cascada.repro.secrecy import find_secrets, hide, hide_arguments, hide_in
 from cascada.repro.seeds import library_seeds
 from cascada.repro.trace import describe_trace
+
+if TYPE_CHECKING:
+    from cascada.costs.prices import OwnCluster
 
 DEFAULT_SEED = 2020
 
@@ -206,7 +207,7 @@ def begin(launch: Launch, record: RunRecord) -> Before:
     _require_script(launch)
     if (record.folder / "manifest.json").exists():
         raise ArtifactError("the folder holds a record already", where=str(record.folder))
-    own = find_own(launch.root)
+    own = _own_cluster(launch.root)
     record.folder.mkdir(parents=True, exist_ok=True)
     aside = [path_from(launch.cwd / path, launch.root) for path in (*launch.data, *launch.outputs)]
     code = capture_code(launch.root, record.code, secrets=launch.secrets, aside=aside)
@@ -259,7 +260,7 @@ def finish(launch: Launch, record: RunRecord, before: Before, ending: Ending) ->
         "assessment": assessment,
         "software": manifest.software.model_copy(update={"imported": notes.get("imported", {})}),
         "hardware": manifest.hardware.model_copy(update={"threads": notes.get("threads", {})}),
-        "consumption": price(consumed, before.own, gpus=count_gpus(manifest.hardware, launch.variables)),
+        "consumption": _priced(consumed, before.own, gpus=count_gpus(manifest.hardware, launch.variables)),
     }
     record.write(manifest.model_copy(update=changes))
 
@@ -267,6 +268,23 @@ def finish(launch: Launch, record: RunRecord, before: Before, ending: Ending) ->
 def _traced(launch: Launch, record: RunRecord) -> dict[str, Any]:
     """Describe the trace: no part of what two runs are compared by, as a run is the same with and without one."""
     return {"trace": {"every": launch.trace_every} | describe_trace(record.folder)} if launch.trace_every else {}
+
+
+def _own_cluster(root: Path) -> OwnCluster | None:
+    """Read what an hour costs; a replay in the environment of a project without prices must not need the reader."""
+    if not (root / "infra" / "prices" / "own.yaml").exists():
+        return None
+    from cascada.costs.prices import read_own
+
+    return read_own(root)
+
+
+def _priced(consumed: Consumption, own: OwnCluster | None, *, gpus: int) -> Consumption:
+    if own is None:
+        return consumed
+    from cascada.costs.spending import price
+
+    return price(consumed, own, gpus=gpus)
 
 
 def _dataset(launch: Launch, manifest: Manifest, notes: dict[str, Any], before: Before) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def scene(
         agent.git("-C", str(developer), "init", "--quiet", "--initial-branch", "main")
         agent.git("-C", str(developer), "remote", "add", "origin", str(bare))
         agent.git("remote", "add", "origin", str(bare))
-        with working(agent, prefect_api):
+        with working(agent):
             made = Scene(developer, bare, agent, prefect_api, comments, pulls)
             for setting in SETTINGS:
                 made.edit(**{setting.partition("=")[0].replace(".", "__"): setting.partition("=")[2]})

@@ -41,7 +41,7 @@ def pushed(new_project: Callable[..., Project], prefect_api: str) -> Iterator[Pr
     """A project whose checkout a worker trains in."""
     project = new_project(PREFECT_API_URL=prefect_api)
     shrink(project)
-    with working(project, prefect_api):
+    with working(project):
         yield project
 
 

@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
-import subprocess
-import time
 from collections.abc import Iterator
 
-import httpx
 from projects import Project
 
-ENVIRONMENT = 'eval "$(cascada env)" &&'
-START = f"{ENVIRONMENT} exec prefect worker start --pool default --type process"
-DEPLOY = f"{ENVIRONMENT} prefect --no-prompt deploy --all"
+from cascada import platform
 
 
 @contextlib.contextmanager
-def working(project: Project, prefect_api: str) -> Iterator[None]:
+def working(project: Project) -> Iterator[None]:
     """Keep a worker of the pool ``default`` that trains in a project's checkout, and deploy from it."""
-    environment = project.environment | {"PREFECT_WORKER_QUERY_SECONDS": "2"}
-    child = subprocess.Popen(["bash", "-c", START], cwd=project.root, env=environment, start_new_session=True)
+    answer = project.cascada("up", "worker")
+    assert answer.returncode == 0, answer.stderr
     try:
-        while httpx.get(f"{prefect_api}/work_pools/default").status_code != httpx.codes.OK:
-            assert child.poll() is None, "the worker ended"
-            time.sleep(0.1)
-        deployed = project.run("bash", "-c", DEPLOY)
-        assert deployed.returncode == 0, deployed.stderr
         yield
     finally:
-        os.killpg(child.pid, signal.SIGKILL)  # a worker that is asked to end waits for its runs
-        child.wait()
+        platform.stop(project.settings, ["worker"])
