@@ -23,7 +23,7 @@ from prefect.workers.process import ProcessWorker
 
 from cascada.errors import PlatformError
 from cascada.settings import apply_environment, load_settings
-from flows.notices import NOT_VERIFIED, PROMOTED
+from flows.notices import DRIFTED, NOT_VERIFIED, PROMOTED
 
 POOLS = ("default", "gpu-onprem", "gpu-cloud")
 GPU_LIMIT = "gpu"
@@ -106,7 +106,7 @@ def automations(notify: UUID) -> tuple[Automation, ...]:
         Automation(
             name="tell-of-models",
             trigger=EventTrigger(
-                expect={PROMOTED, NOT_VERIFIED}, match=_MODEL, posture=Posture.Reactive, threshold=1
+                expect={PROMOTED, NOT_VERIFIED, DRIFTED}, match=_MODEL, posture=Posture.Reactive, threshold=1
             ),
             actions=[_tell(notify, "{{ event.resource.name }}: {{ event.event }}", "{{ event.payload.text }}")],
         ),

@@ -47,7 +47,7 @@ class _Note(NamedTuple):
 
 
 class PredictionLog:
-    """Writes predictions into a folder, a file each `log_s` seconds or `log_rows` rows, whatever comes first.
+    """Writes predictions into a folder, a file of one model each `log_s` seconds or `log_rows` rows, if not before.
 
     Parameters
     ----------
@@ -66,6 +66,7 @@ class PredictionLog:
         self._queue: deque[_Note] = deque()
         self._waiting, self._lock, self._stop = 0, threading.Lock(), threading.Event()
         self._batches: list[pa.RecordBatch] = []
+        self._model: ServedModel | None = None
         self._gathered, self._opened, self._told, self._files = 0, 0.0, False, itertools.count()
         self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
         self._thread.start()
@@ -97,10 +98,11 @@ class PredictionLog:
 
     def _gather(self) -> None:
         taken = [self._queue.popleft() for _ in range(len(self._queue))]
-        for _, notes in itertools.groupby(taken, key=lambda note: id(note.model)):
-            batch = _record_batch(list(notes))
-            if self._batches and self._batches[0].schema != batch.schema:  # of another model
+        for _, group in itertools.groupby(taken, key=lambda note: id(note.model)):
+            notes = list(group)
+            if self._model is not notes[0].model:
                 self._write()
+            self._model, batch = notes[0].model, _record_batch(notes)
             if not self._batches:
                 self._opened = time.monotonic()
             self._batches.append(batch)

@@ -80,8 +80,8 @@ def test_a_file_is_of_one_model(put: Put, keys: Path, tmp_path: Path) -> None:
 
     asyncio.run(swap())
     asyncio.run(live(app))
-    kept = pl.read_parquet(tmp_path / "log" / "*.parquet")
-    assert kept["model_version"].to_list() == [1, 2]
+    files = [pl.read_parquet(path) for path in sorted((tmp_path / "log").iterdir())]
+    assert [file["model_version"].to_list() for file in files] == [[1], [2]]
 
 
 def test_without_a_folder_nothing_is_kept(app: Application, tmp_path: Path) -> None:
