@@ -200,20 +200,23 @@ class Application:
         return self._document[1]
 
     async def _live(self, scope: Any, receive: Receive, send: Send) -> None:
+        async def answer(message: Any) -> None:
+            if self._log is not None and message["type"].startswith("lifespan.shutdown"):
+                await asyncio.to_thread(self._log.close)  # before the server hears of it: it then ends the process
+            await send(message)
+
         self._stop_slowly()
         watch = asyncio.create_task(self.slot.watch())
         try:
             if self._inner is not None:
-                await self._inner(scope, receive, send)
+                await self._inner(scope, receive, answer)
             else:
                 for step in ("startup", "shutdown"):
                     await receive()
-                    await send({"type": f"lifespan.{step}.complete"})
+                    await answer({"type": f"lifespan.{step}.complete"})
         finally:
             watch.cancel()
             self._threads.shutdown(cancel_futures=True)
-            if self._log is not None:
-                await asyncio.to_thread(self._log.close)
 
     def _stop_slowly(self) -> None:
         """On SIGTERM say so at /readyz and to every client for a while, and only then let the server stop.

@@ -43,7 +43,9 @@ class ServiceSettings(BaseModel):
     watch_s: float = Field(1.0, gt=0, description="how often the deployment folder is looked at, s")
     drain_s: float = Field(1.0, ge=0, description="time from SIGTERM to the end, in which /readyz says 503, s")
     log_s: float = Field(60.0, gt=0, description="a file of the prediction log holds at most so many seconds")
-    log_rows: int = Field(100_000, ge=1, description="and about so many events; more that wait are dropped")
+    log_rows: int = Field(
+        100_000, ge=1, description="and about so many events; if twice as many wait, more are dropped"
+    )
     log_max_mb: float = Field(
         1000.0, gt=0, description="size of the prediction log, in 10^6 bytes; the oldest files go"
     )

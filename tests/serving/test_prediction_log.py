@@ -18,7 +18,7 @@ from services import EVENT, application, client
 from cascada.registry.bundle import Bundle
 from serving.app import Application
 from serving.prediction_log import PredictionLog
-from serving.settings import ServiceSettings
+from serving.settings import read_settings
 from serving.tables import ARROW_STREAM, JSON
 
 BAD = EVENT | {"n_mu": 0}
@@ -85,7 +85,7 @@ def test_a_file_is_of_one_model(put: Put, keys: Path, tmp_path: Path) -> None:
 
 
 def test_without_a_folder_nothing_is_kept(app: Application, tmp_path: Path) -> None:
-    assert ServiceSettings().log is None
+    assert read_settings({}).log is read_settings({"CASCADA_SERVICE_LOG": ""}).log is None
     assert app._log is None
     assert not list(tmp_path.rglob("*.parquet"))
 
@@ -93,7 +93,7 @@ def test_without_a_folder_nothing_is_kept(app: Application, tmp_path: Path) -> N
 def test_what_the_queue_cannot_hold_is_dropped_counted_and_told_once(
     put: Put, keys: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    app = application(put(1), keys, log=tmp_path / "log", log_rows=3)
+    app = application(put(1), keys, log=tmp_path / "log", log_rows=2)
     with caplog.at_level(logging.WARNING):
         *answers, metrics = asyncio.run(live(app, *[{"events": [EVENT] * 5}] * 4))
     assert [answer.status_code for answer in answers] == [200] * 4

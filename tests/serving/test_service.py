@@ -208,3 +208,15 @@ def test_down_stops_what_was_started_here(served: tuple[Project, dict[str, Any]]
     assert "service" in project.cascada("down").stdout
     with pytest.raises(httpx.TransportError):
         post(project, {"events": [EVENT]})
+
+
+def test_what_was_answered_is_kept_and_watched_for_drift(served: tuple[Project, dict[str, Any]]) -> None:
+    project, outcome = served
+    kept = pl.read_parquet(project.root / ".cascada" / "predictions" / "demo" / "*.parquet")
+    assert set(kept["model_run_id"]) == {outcome["run_id"]}
+    assert kept.height >= 300
+    answer = project.cascada("drift", "demo", "--window", "50", "--json")
+    assert answer.returncode in {0, 1}, answer.stderr
+    found = json.loads(answer.stdout)
+    assert (found["version"], found["compared"]) == (outcome["released"]["version"]["version"], True)
+    assert len(found["windows"]) == 5
