@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import httpx
 import numpy as np
 import polars as pl
 import pytest
-from projects import SMALL, Project, free_port
+from projects import REPOSITORY, SMALL, Project, free_port
 
 from cascada.registry.bundle import Bundle
 from cascada.settings import process_environment
@@ -215,8 +216,11 @@ def test_what_was_answered_is_kept_and_watched_for_drift(served: tuple[Project, 
     kept = pl.read_parquet(project.root / ".cascada" / "predictions" / "demo" / "*.parquet")
     assert set(kept["model_run_id"]) == {outcome["run_id"]}
     assert kept.height >= 300
+    guide = (REPOSITORY / "docs" / "monitoring.md").read_text()
+    for command in re.findall(r"```sh\n(.*?)```", guide, flags=re.DOTALL)[0].splitlines():
+        assert project.run("bash", "-c", command).returncode in {0, 1}, command
     answer = project.cascada("drift", "demo", "--window", "50", "--json")
     assert answer.returncode in {0, 1}, answer.stderr
     found = json.loads(answer.stdout)
-    assert (found["version"], found["compared"]) == (outcome["released"]["version"]["version"], True)
+    assert (found["version"], found["compared"]) == (outcome["released"]["identity"]["version"], True)
     assert len(found["windows"]) == 5
