@@ -69,6 +69,7 @@ class PredictionLog:
         self._batches: list[pa.RecordBatch] = []
         self._model: ServedModel | None = None
         self._gathered, self._opened, self._told, self._files = 0, 0.0, False, itertools.count()
+        self._lost = 0
         self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
         self._thread.start()
 
@@ -128,7 +129,8 @@ class PredictionLog:
             pa.parquet.write_table(pa.Table.from_batches(batches), partial, compression="zstd")
             partial.rename(self._folder / name)
             self._remove_oldest()
-            outcome, self._told = "written", False
+            outcome = "written"
+            self._told, self._lost = self._told and self.rows["dropped"] > self._lost, self.rows["dropped"]
         except (OSError, pa.ArrowException) as error:
             self._tell_once(str(error))
             _remove(partial)
@@ -147,7 +149,7 @@ class PredictionLog:
             path.unlink()
 
     def _tell_once(self, why: str) -> None:
-        """Say that predictions are dropped, once until a file is written again."""
+        """Say that predictions are dropped, once until a file is written and none was since the one before."""
         if not self._told:
             self._told = True
             logger.warning("predictions are not logged, only counted as dropped, in %s: %s", self._folder, why)
