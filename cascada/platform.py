@@ -304,7 +304,8 @@ def start_service(settings: Settings, bento: Path, *, what: str, served: Path | 
     Parameters
     ----------
     served
-        Deployment folder of the model: the service follows it, and does not serve what the Bento was built with.
+        Deployment folder of the model: the service follows it, does not serve what the Bento was built with, and keeps
+        its predictions in `Settings.predictions` unless ``CASCADA_SERVICE_LOG`` says otherwise.
     """
     current = running(settings).get("service")
     if current is not None and current.what != what:
@@ -314,6 +315,8 @@ def start_service(settings: Settings, bento: Path, *, what: str, served: Path | 
         "--host", settings.host, "--port", str(settings.service_port),
     ]  # fmt: skip
     variables = {"CASCADA_SERVED": str(served)} if served else {}
+    if served and "CASCADA_SERVICE_LOG" not in os.environ:
+        variables["CASCADA_SERVICE_LOG"] = str(settings.predictions / served.name)
     if settings.api_keys_file.exists():
         variables["CASCADA_API_KEYS"] = str(settings.api_keys_file)
     return _start(settings, "service", command, what=what, variables=variables)

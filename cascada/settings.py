@@ -108,6 +108,11 @@ class Settings(BaseSettings):
         return self.home / "served"
 
     @property
+    def predictions(self) -> Path:
+        """Folder of the prediction logs, one a model."""
+        return self.home / "predictions"
+
+    @property
     def catalog(self) -> Path:
         """The catalogue of public data sets."""
         return self.root / "data" / "catalog.yaml"

@@ -14,16 +14,16 @@ from uuid import UUID
 
 from prefect.automations import Automation
 from prefect.client.orchestration import PrefectClient, get_client
-from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, WorkPoolCreate
+from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState, RunDeployment
 from prefect.events.schemas.automations import EventTrigger, Posture
-from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
-from prefect.workers.process import ProcessWorker
+from prefect.exceptions import ObjectNotFound
 
 from cascada.errors import PlatformError
 from cascada.settings import apply_environment, load_settings
-from flows.notices import NOT_VERIFIED, PROMOTED
+from flows.notices import DRIFTED, NOT_VERIFIED, PROMOTED
+from flows.pool import PrefectPool
 
 POOLS = ("default", "gpu-onprem", "gpu-cloud")
 GPU_LIMIT = "gpu"
@@ -37,25 +37,14 @@ _RUN = {"prefect.resource.id": "prefect.flow-run.*"}
 
 
 async def set_up() -> None:
-    """Bring the server to what this checkout needs."""
+    """Bring the server, which has the pools, to what this checkout needs."""
     async with get_client() as client:
-        for pool in POOLS:
-            await _make_pool(client, pool)
         await _make_limit(client)
     _deploy()
     async with get_client() as client:
         notify = (await client.read_deployment_by_name("notify/notify")).id
     for automation in automations(notify):
         await _renew(automation)
-
-
-async def _make_pool(client: PrefectClient, name: str) -> None:
-    # With the template of the worker's own: without one, the server would look the type up on the internet.
-    template = ProcessWorker.get_default_base_job_template()
-    try:
-        await client.create_work_pool(WorkPoolCreate(name=name, type="process", base_job_template=template))
-    except ObjectAlreadyExists:
-        return
 
 
 async def _make_limit(client: PrefectClient) -> None:
@@ -106,7 +95,7 @@ def automations(notify: UUID) -> tuple[Automation, ...]:
         Automation(
             name="tell-of-models",
             trigger=EventTrigger(
-                expect={PROMOTED, NOT_VERIFIED}, match=_MODEL, posture=Posture.Reactive, threshold=1
+                expect={PROMOTED, NOT_VERIFIED, DRIFTED}, match=_MODEL, posture=Posture.Reactive, threshold=1
             ),
             actions=[_tell(notify, "{{ event.resource.name }}: {{ event.event }}", "{{ event.payload.text }}")],
         ),
@@ -134,6 +123,8 @@ async def _renew(automation: Automation) -> None:
 def main() -> None:
     """Set up the server that this process's environment names."""
     apply_environment(load_settings())
+    for pool in POOLS:
+        PrefectPool(pool).ensure()
     asyncio.run(set_up())
 
 

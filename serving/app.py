@@ -16,12 +16,15 @@ from typing import Any, TypeVar
 
 import orjson
 
+from serving.answers import Answer
 from serving.counts import CONTENT_TYPE, Counts
+from serving.events import Events
 from serving.keys import Scope
 from serving.limits import Door
 from serving.lineage import LineageBook
 from serving.model import ModelSlot, ServedModel
 from serving.openapi import describe_service, show_page
+from serving.prediction_log import PredictionLog
 from serving.refusals import Refusal
 from serving.requests import SPOOLED, Asgi, ClientLeft, Receive, Reply, Request, Send
 from serving.settings import ServiceSettings
@@ -51,7 +54,8 @@ class Application:
     def __init__(self, slot: ModelSlot, door: Door, settings: ServiceSettings, inner: Asgi | None = None) -> None:
         self.slot, self._door, self._settings, self._inner = slot, door, settings, inner
         self._in_flight, self._draining = 0, False
-        self._counts = Counts(slot, lambda: self._in_flight)
+        self._log = PredictionLog(settings.log, settings) if settings.log else None
+        self._counts = Counts(slot, lambda: self._in_flight, self._log.rows if self._log else {})
         self._lineage = LineageBook(settings.lineage_kept)
         self._threads = ThreadPoolExecutor(2, "predict")
         self._document: tuple[ServedModel, dict[str, Any]] | None = None
@@ -94,8 +98,9 @@ class Application:
         limits, model = self._settings, self.slot.model
         request.take_kind(JSON)
         body = await request.read(int(limits.max_json_mb * 1e6), limits.body_s)
+        asked = self._heard(model, request)
         said, good, refused = await self._limited(
-            lambda: _answer_json(body, model, limits.max_events), limits.answer_s, inline=len(body) <= _INLINE
+            lambda: _answer_json(body, asked, limits.max_events), limits.answer_s, inline=len(body) <= _INLINE
         )
         self._note(request, good, refused, model)
         return Reply(200, JSON, said, model)
@@ -107,12 +112,12 @@ class Application:
         wanted = next((each for each in (JSON, *TABLES) if each in accept), kind)
         columns = [name.strip() for name in request.headers.get(b"x-columns", b"").decode("latin-1").split(",")]
         body, size = await request.spool(int(limits.max_table_mb * 1e6), limits.table_s)
-        inline = size <= _INLINE and kind != PARQUET
+        inline, asked = size <= _INLINE and kind != PARQUET, self._heard(model, request)
         answer: Any = io.BytesIO() if inline else tempfile.SpooledTemporaryFile(SPOOLED)  # noqa: SIM115 - closed when sent
         with body:
             rows, refused = await self._limited(
                 lambda: answer_table(
-                    model, body, kind, answer, wanted, columns=columns, max_rows=limits.max_rows
+                    asked, body, kind, answer, wanted, columns=columns, max_rows=limits.max_rows
                 ),
                 limits.table_s, inline=inline,
             )  # fmt: skip
@@ -122,6 +127,19 @@ class Application:
         length = answer.tell()
         answer.seek(0)
         return Reply(200, wanted, (answer, length), model)
+
+    def _heard(self, model: ServedModel, request: Request) -> ServedModel:
+        """Have the prediction log hear what a model answers to a request."""
+        log, rows = self._log, 0
+        if log is None:
+            return model
+
+        def listen(events: Events, answer: Answer) -> None:
+            nonlocal rows
+            log.note(request.id, rows, model, events, answer)
+            rows += answer.rows
+
+        return model.heard_by(listen)
 
     def _note(self, request: Request, good: int, refused: int, model: ServedModel) -> None:
         self._counts.note_events(good, refused)
@@ -182,15 +200,20 @@ class Application:
         return self._document[1]
 
     async def _live(self, scope: Any, receive: Receive, send: Send) -> None:
+        async def answer(message: Any) -> None:
+            if self._log is not None and message["type"].startswith("lifespan.shutdown"):
+                await asyncio.to_thread(self._log.close)  # before the server hears of it: it then ends the process
+            await send(message)
+
         self._stop_slowly()
         watch = asyncio.create_task(self.slot.watch())
         try:
             if self._inner is not None:
-                await self._inner(scope, receive, send)
+                await self._inner(scope, receive, answer)
             else:
                 for step in ("startup", "shutdown"):
                     await receive()
-                    await send({"type": f"lifespan.{step}.complete"})
+                    await answer({"type": f"lifespan.{step}.complete"})
         finally:
             watch.cancel()
             self._threads.shutdown(cancel_futures=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -23,10 +23,12 @@ class Counts:
     ----------
     in_flight
         Tells how many requests are being answered.
+    logged
+        Events of the prediction log by outcome; empty without one.
     """
 
-    def __init__(self, slot: ModelSlot, in_flight: Callable[[], int]) -> None:
-        self._slot, self._in_flight = slot, in_flight
+    def __init__(self, slot: ModelSlot, in_flight: Callable[[], int], logged: Mapping[str, int]) -> None:
+        self._slot, self._in_flight, self._logged = slot, in_flight, logged
         self._requests: Counter[tuple[str, int]] = Counter()
         self._seconds: dict[str, list[int]] = {}
         self._sums: Counter[str] = Counter()
@@ -68,6 +70,12 @@ class Counts:
         for outcome, count in self.events.items():
             events.add_metric((outcome,), count)
         yield events
+        logged = CounterMetricFamily(
+            "cascada_logged_events", "Events of the prediction log by outcome.", labels=("outcome",)
+        )
+        for outcome, count in self._logged.items():
+            logged.add_metric((outcome,), count)
+        yield logged
         yield from self._of_model()
 
     def _of_model(self) -> Iterator[Metric]:

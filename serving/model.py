@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,8 @@ class ServedModel:
         As JSON.
     """
 
+    _listener: Callable[[Events, Answer], None] | None = None
+
     def __init__(self, package: Package) -> None:
         self.package, self.reader = package, EventReader(package.bundle)
         known = package.identity
@@ -45,7 +49,16 @@ class ServedModel:
 
     def answer(self, events: Events) -> Answer:
         """Predict events that were read for this model."""
-        return answer_events(self.package.bundle, events)
+        answer = answer_events(self.package.bundle, events)
+        if self._listener is not None:
+            self._listener(events, answer)
+        return answer
+
+    def heard_by(self, listener: Callable[[Events, Answer], None]) -> ServedModel:
+        """Return the same model for one request; somebody hears what it answers."""
+        heard = copy(self)
+        heard._listener = listener
+        return heard
 
     def describe(self) -> dict[str, Any]:
         """Tell which model this is, what it needs and where it was fitted."""

@@ -11,12 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from cascada.errors import ConfigError
 
 PREFIX = "CASCADA_SERVICE_"
-PLACES = {"served": "CASCADA_SERVED", "trusted": "CASCADA_TRUSTED_KEYS", "api_keys": "CASCADA_API_KEYS"}
-"""Variables that other parts of cascada set, too."""
+LOG = "CASCADA_SERVICE_LOG"
+PLACES = {"served": "CASCADA_SERVED", "trusted": "CASCADA_TRUSTED_KEYS", "api_keys": "CASCADA_API_KEYS", "log": LOG}
+"""Variables of paths; other parts of cascada set them, too."""
 
 
 class ServiceSettings(BaseModel):
-    """Limits and places; every field but the first three is a variable ``CASCADA_SERVICE_<NAME>``."""
+    """Limits and places; every field but the first four is a variable ``CASCADA_SERVICE_<NAME>``."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -25,6 +26,9 @@ class ServiceSettings(BaseModel):
     )
     trusted: Path | None = Field(None, description="CASCADA_TRUSTED_KEYS: folder of the public keys that may sign")
     api_keys: Path | None = Field(None, description="CASCADA_API_KEYS: file of API keys; with it, all need one")
+    log: Path | None = Field(
+        None, description="CASCADA_SERVICE_LOG: folder that predictions are kept in; else none are"
+    )
     max_json_mb: float = Field(32.0, gt=0, description="largest JSON body, in 10^6 bytes")
     max_table_mb: float = Field(1024.0, gt=0, description="largest Arrow, Parquet or npy body, in 10^6 bytes")
     max_events: int = Field(10_000, ge=1, description="most events of a JSON request")
@@ -38,6 +42,13 @@ class ServiceSettings(BaseModel):
     lineage_kept: int = Field(10_000, ge=1, description="answers whose lineage is remembered")
     watch_s: float = Field(1.0, gt=0, description="how often the deployment folder is looked at, s")
     drain_s: float = Field(1.0, ge=0, description="time from SIGTERM to the end, in which /readyz says 503, s")
+    log_s: float = Field(60.0, gt=0, description="a file of the prediction log holds at most so many seconds")
+    log_rows: int = Field(
+        100_000, ge=1, description="and about so many events; if twice as many wait, more are dropped"
+    )
+    log_max_mb: float = Field(
+        1000.0, gt=0, description="size of the prediction log, in 10^6 bytes; the oldest files go"
+    )
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> ServiceSettings:

@@ -17,6 +17,7 @@ from cascada.cli import (
     data,
     demo,
     doctor,
+    drift,
     exchange,
     keys,
     models,
@@ -54,6 +55,7 @@ app.command("up")(servers.up)
 app.command("status")(servers.status)
 app.command("env")(servers.env)
 app.command("serve")(servers.serve)
+app.command("drift")(drift.drift)
 app.command("predict")(predict.predict)
 app.add_typer(keys.app, name="keys")
 app.command("down")(servers.down)

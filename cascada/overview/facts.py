@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from cascada import platform
 from cascada.costs.spending import Spending, find_budget
+from cascada.monitoring.watch import read_record
 from cascada.registry.deployment import current, history
 from cascada.repro.manifest import Manifest
 from cascada.repro.record import list_records
@@ -49,6 +50,8 @@ class ChampionFact(Fact):
         Of the gate, and of the last replay; empty where there was none.
     served
         Version in the current deployment; None when none was deployed.
+    drift, drift_told
+        What the flow `drift` found last, and its numbers; empty where it has not run.
     """
 
     model: str
@@ -60,6 +63,8 @@ class ChampionFact(Fact):
     verification: str
     served: int | None
     since: str
+    drift: str = ""
+    drift_told: str = ""
 
 
 class RunFact(Fact):
@@ -178,12 +183,13 @@ def _champions(settings: Settings) -> Iterator[ChampionFact]:
         if version is None:
             continue
         folder = settings.served / name
-        changes = history(folder) if current(folder) else ()
+        changes, found = history(folder) if current(folder) else (), read_record(name, settings)
         yield ChampionFact(
             model=name, version=version.version, run_id=version.run_id, score=_score(version.run_id, settings),
             verdict=version.tags.get("verdict", ""), verification=version.tags.get("verification", ""),
             metrics=_metrics(version.run_id), served=changes[-1].after if changes else None,
-            since=changes[-1].time if changes else "",
+            since=changes[-1].time if changes else "", drift=found.drift.state if found else "",
+            drift_told=f"version {found.drift.version}, {found.time[:16]}: {found.drift.told}" if found else "",
         )  # fmt: skip
 
 

@@ -46,6 +46,23 @@ class Lineage(BaseModel):
     data_valid: bool
 
 
+class FeatureReference(BaseModel):
+    """Distribution of the features of the reference showers, the same that p-values are ranked in.
+
+    Attributes
+    ----------
+    showers
+        How many there are.
+    quantiles
+        By feature: the values at 0, 1, …, 100 per cent, each one that a shower has.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    showers: int
+    quantiles: dict[str, tuple[float, ...]]
+
+
 class BundleSpec(BaseModel):
     """The contents of ``bundle.json``.
 
@@ -63,6 +80,8 @@ class BundleSpec(BaseModel):
         Ranges of the observables that the networks were fitted on.
     stations
         What a model of traces sees of the stations of an event; None for the others.
+    feature_reference
+        What inputs are compared with (`cascada.monitoring`); None in bundles of before.
     files
         SHA-256 of every other file.
     """
@@ -78,6 +97,7 @@ class BundleSpec(BaseModel):
     scaling: dict[str, Any]
     domain: Domain
     stations: StationShape | None = None
+    feature_reference: FeatureReference | None = None
     lineage: Lineage
     files: dict[str, str]
 
@@ -144,6 +164,11 @@ class Bundle:
         self.sha256 = file_sha256(folder / SPEC)
         self._graph = Graph(folder / GRAPH)
         self._reference = np.load(folder / REFERENCE, allow_pickle=False)
+
+    @property
+    def reference_showers(self) -> int:
+        """How many showers p-values are ranked in."""
+        return len(self._reference)
 
     def predict(
         self, observables: Mapping[str, NDArray[np.float64]], stations: NDArray[np.float32] | None = None

@@ -17,7 +17,18 @@ from torch import Tensor, nn
 from cascada.errors import ArtifactError
 from cascada.evaluation.domain import Domain
 from cascada.physics.footprint import StationShape
-from cascada.registry.bundle import GRAPH, INPUTS, REFERENCE, SPEC, WEIGHTS, Bundle, BundleSpec, Graph, Lineage
+from cascada.registry.bundle import (
+    GRAPH,
+    INPUTS,
+    REFERENCE,
+    SPEC,
+    WEIGHTS,
+    Bundle,
+    BundleSpec,
+    FeatureReference,
+    Graph,
+    Lineage,
+)
 from cascada.repro.fingerprint import file_sha256
 from cascada.training.scaling import Scaling
 
@@ -85,10 +96,18 @@ def write_bundle(
     spec = BundleSpec(
         classes=classes, reference=reference, features=features, model=model, temperature=temperature,
         scaling=scaling.model_dump(mode="json"), lineage=lineage, domain=domain, stations=stations,
+        feature_reference=measure_reference(calibration[0], features),
         files={name: file_sha256(folder / name) for name in (GRAPH, WEIGHTS, REFERENCE)},
     )  # fmt: skip
     (folder / SPEC).write_text(spec.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return Bundle(folder)
+
+
+def measure_reference(features: NDArray[np.float32], names: Sequence[str]) -> FeatureReference:
+    """Measure the distribution of features, shape (showers, number of names), that inputs are compared with later."""
+    steps = np.quantile(features, np.linspace(0.0, 1.0, 101), axis=0, method="inverted_cdf")
+    quantiles = {name: tuple(map(float, steps[:, i])) for i, name in enumerate(names)}
+    return FeatureReference(showers=len(features), quantiles=quantiles)
 
 
 def _export_graph(module: nn.Module, examples: Sequence[Tensor], path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import httpx
 import numpy as np
 import polars as pl
 import pytest
-from projects import SMALL, Project, free_port
+from projects import REPOSITORY, SMALL, Project, free_port
 
 from cascada.registry.bundle import Bundle
 from cascada.settings import process_environment
@@ -202,9 +203,20 @@ def test_a_service_that_may_not_start_says_why_and_ends(
     assert told in answer.stdout + answer.stderr
 
 
-def test_down_stops_what_was_started_here(served: tuple[Project, dict[str, Any]]) -> None:
-    project, _ = served
+def test_down_stops_what_was_started_here_and_keeps_what_was_answered(served: tuple[Project, dict[str, Any]]) -> None:
+    project, outcome = served
+    assert post(project, {"events": [EVENT] * 300}).status_code == 200
     assert "service" in json.loads(project.cascada("status", "--json").stdout)[0]["name"]
     assert "service" in project.cascada("down").stdout
     with pytest.raises(httpx.TransportError):
         post(project, {"events": [EVENT]})
+    kept = pl.read_parquet(project.root / ".cascada" / "predictions" / "demo" / "*.parquet")
+    assert set(kept["model_run_id"]) == {outcome["run_id"]}
+    assert kept.height >= 300
+    guide = (REPOSITORY / "docs" / "monitoring.md").read_text()
+    for command in re.findall(r"```sh\n(.*?)```", guide, flags=re.DOTALL)[0].splitlines():
+        assert project.run("bash", "-c", command).returncode == 0, "with so few events there is no alarm"
+    one_shower = project.cascada("drift", "demo", "--window", "50", "--json")
+    assert one_shower.returncode == 1, "one shower asked 300 times is not the world of the fit"
+    found = json.loads(one_shower.stdout)
+    assert (found["version"], found["compared"]) == (outcome["released"]["identity"]["version"], True)

@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,8 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 from bundles import identity, observables
-from projects import REPOSITORY, free_port
-from services import EVENT
+from projects import REPOSITORY
+from services import EVENT, start
 
 from cascada.registry.bundle import Bundle
 from cascada.registry.deployment import deploy
@@ -31,48 +30,19 @@ pytestmark = pytest.mark.slow
 
 GUIDE = REPOSITORY / "docs" / "serving.md"
 
-_SERVER = """
-import sys, uvicorn
-from pathlib import Path
-from serving.app import Application
-from serving.limits import Door
-from serving.model import ModelSlot
-from serving.settings import read_settings
-settings = read_settings()
-app = Application(ModelSlot(settings, Path()), Door(settings, exposed=True), settings)
-uvicorn.run(app, port=int(sys.argv[1]), log_level="warning")
-"""
-
 
 @pytest.fixture(scope="module")
 def running(
     bundle: Bundle, keys: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[str, str, Path, subprocess.Popen[bytes]]]:
     """Address, key and folder of a service in a process of its own."""
-    work, port = tmp_path_factory.mktemp("guide"), free_port()
+    work = tmp_path_factory.mktemp("guide")
     deploy(bundle.folder, identity(bundle), work / "served", key=own_key(keys), reason="test")
     key = add_key(work / "api_keys.json", "test", ("predict", "read"))
-    environment = os.environ | {
-        "CASCADA_SERVED": str(work / "served"), "CASCADA_TRUSTED_KEYS": str(keys), "PYTHONPATH": str(REPOSITORY),
-        "CASCADA_API_KEYS": str(work / "api_keys.json"),
-    }  # fmt: skip
-    process = subprocess.Popen([sys.executable, "-c", _SERVER, str(port)], env=environment)
-    url = f"http://127.0.0.1:{port}"
-    wait_until_ready(url)
+    url, process = start(work / "served", keys, CASCADA_API_KEYS=str(work / "api_keys.json"))
     yield url, key, work, process
     process.kill()
     process.wait()
-
-
-def wait_until_ready(url: str) -> None:
-    for _ in range(600):
-        try:
-            assert httpx.get(f"{url}/readyz").status_code == 200
-        except httpx.TransportError:
-            time.sleep(0.1)
-        else:
-            return
-    raise AssertionError("the service did not become ready")
 
 
 def commands() -> list[str]:

@@ -42,13 +42,13 @@ def network() -> nn.Module:
     return build(MODEL, features=len(NAMES), reference=tuple(name != "photon" for name in CLASSES)).eval()
 
 
-def export(folder: Path) -> Bundle:
+def export(folder: Path, domain: Domain = DOMAIN) -> Bundle:
     """Write the bundle."""
     features = feature_matrix(observables(999, seed=2), NAMES)
     return write_bundle(
         [Member(network(), ReconstructionScore())], scaling=fit_scaling(features, NAMES), temperature=2.0,
         calibration=(features,), classes=CLASSES, reference=CLASSES[1:],
-        features=NAMES, model=MODEL.model_dump(mode="json"), domain=DOMAIN, lineage=LINEAGE, folder=folder,
+        features=NAMES, model=MODEL.model_dump(mode="json"), domain=domain, lineage=LINEAGE, folder=folder,
     )  # fmt: skip
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import httpx
+from projects import REPOSITORY, free_port
 
 from cascada.registry.bundle import Bundle
 from serving.app import Application
@@ -14,6 +19,43 @@ from serving.model import ModelSlot
 from serving.settings import ServiceSettings
 
 EVENT = {"energy_eev": 10.0, "zenith_deg": 38.0, "n_mu": 5.5e7, "n_em": 3.1e10, "xmax_g_cm2": 750.0}
+
+
+_SERVER = """
+import sys, uvicorn
+from pathlib import Path
+from serving.app import Application
+from serving.limits import Door
+from serving.model import ModelSlot
+from serving.settings import read_settings
+settings = read_settings()
+app = Application(ModelSlot(settings, Path()), Door(settings, exposed=settings.api_keys is not None), settings)
+uvicorn.run(app, port=int(sys.argv[1]), log_level="warning")
+"""
+
+
+def start(served: Path, keys: Path, **variables: str) -> tuple[str, subprocess.Popen[bytes]]:
+    """Start a service in a process of its own, and return its address once it answers."""
+    port = free_port()
+    environment = os.environ | {
+        "CASCADA_SERVED": str(served), "CASCADA_TRUSTED_KEYS": str(keys), "PYTHONPATH": str(REPOSITORY),
+    }  # fmt: skip
+    process = subprocess.Popen([sys.executable, "-c", _SERVER, str(port)], env=environment | variables)
+    url = f"http://127.0.0.1:{port}"
+    wait_until_ready(url)
+    return url, process
+
+
+def wait_until_ready(url: str) -> None:
+    """Wait for an answer of /readyz."""
+    for _ in range(600):
+        try:
+            assert httpx.get(f"{url}/readyz").status_code == 200
+        except httpx.TransportError:
+            time.sleep(0.1)
+        else:
+            return
+    raise AssertionError("the service did not become ready")
 
 
 def application(served: Path, keys: Path, *, exposed: bool = False, **settings: Any) -> Application:

@@ -1,0 +1,155 @@
+"""From answers to an alarm: a real service's log, the command, the flow, its event and the overview."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import polars as pl
+import pyarrow as pa
+import pytest
+from bundles import export, observables
+from projects import REPOSITORY
+from registered import PASSED, Registry, project
+from services import application, client
+from typer.testing import CliRunner, Result
+
+from cascada.cli.main import app
+from cascada.errors import ArtifactError, SourceError
+from cascada.evaluation.domain import Domain
+from cascada.overview.page import make_app
+from cascada.registry import promotion
+from cascada.settings import Settings, process_environment
+from flows.deployment import deploy_champion
+from serving.tables import ARROW_STREAM
+
+WIDE = Domain(ranges={"energy_eev": (0.99, 320.0)})
+FLOW = "from flows.monitoring import watch_drift; print(watch_drift(('toy',)))"
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """A project whose toy model is champion and deployed."""
+    root = project(tmp_path_factory.mktemp("project") / "toy")
+    settings = Settings(root=root)  # type: ignore[call-arg]
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in process_environment(settings).items():
+            patch.setenv(name, value)
+        patch.setenv("CASCADA_ROOT", str(root))
+        settings.home.mkdir()
+        registry = Registry(root, export(tmp_path_factory.mktemp("bundle"), WIDE).folder)
+        deploy_champion(promotion.promote(registry.register("toy"), PASSED))
+        yield settings
+
+
+def serve(settings: Settings, seed: int, **factors: float) -> None:
+    """Have the service answer some showers, and stop it."""
+    showers = {name: values * factors.get(name, 1.0) for name, values in observables(12_000, seed).items()}
+    body = io.BytesIO()
+    with pa.ipc.new_stream(body, pa.table(showers).schema) as writer:
+        writer.write_table(pa.table(showers))
+    running = application(settings.served / "toy", settings.trusted, log=settings.predictions / "toy")
+
+    async def ask() -> httpx.Response:
+        async with client(running) as http:
+            return await http.post("/predict/batch", content=body.getvalue(), headers={"Content-Type": ARROW_STREAM})
+
+    assert asyncio.run(ask()).status_code == 200
+    assert running._log is not None
+    running._log.close()
+
+
+def drift(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["drift", *arguments])
+
+
+def watch(prefect_api: str) -> str:
+    """Run the flow as a worker does, in a process of its own."""
+    environment = os.environ | {"PREFECT_API_URL": prefect_api, "PYTHONPATH": str(REPOSITORY)}
+    answer = subprocess.run(
+        [sys.executable, "-c", FLOW], env=environment, capture_output=True, text=True, check=False, timeout=200
+    )
+    assert answer.returncode == 0, answer.stderr
+    return answer.stdout.strip()
+
+
+async def overview(settings: Settings) -> tuple[httpx.Response, httpx.Response]:
+    """Open the overview as JSON and as a page."""
+    transport = httpx.ASGITransport(app=make_app(settings))
+    async with httpx.AsyncClient(transport=transport, base_url="http://overview") as http:
+        return await http.get("/overview.json"), await http.get("/")
+
+
+def announced(prefect_api: str, wanted: int) -> list[dict[str, Any]]:
+    """Read the events of drift, once there are as many as wanted or a while later."""
+    asked = {"filter": {"event": {"name": ["cascada.model.drifted"]}}}
+    for _ in range(40):
+        found: list[dict[str, Any]] = httpx.post(f"{prefect_api}/events/filter", json=asked).json()["events"]
+        if len(found) >= wanted:
+            break
+        time.sleep(0.25)
+    return found
+
+
+def test_a_model_without_a_deployment_or_a_log_is_refused_with_what_to_do(settings: Settings) -> None:
+    refused = drift("none")
+    assert isinstance(refused.exception, ArtifactError)
+    assert refused.exception.hint == "cascada serve none"
+    assert isinstance(drift("toy").exception, SourceError)
+
+
+def test_the_command_tells_drift_by_its_exit_code(settings: Settings) -> None:
+    serve(settings, seed=11)
+    quiet = drift("toy", "--json")
+    assert (quiet.exit_code, json.loads(quiet.stdout)["state"]) == (0, "none"), quiet.stdout
+    serve(settings, seed=12, n_mu=1.2)
+    loud = drift("toy")
+    assert loud.exit_code == 1
+    assert "muon_residual" in loud.stdout
+
+
+def test_a_window_may_have_more_events_than_the_log(settings: Settings) -> None:
+    found = json.loads(drift("toy", "--json", "--window", "1000000").stdout)
+    assert (found["state"], found["windows"]) == ("too few", [])
+
+
+def test_a_damaged_file_is_named(settings: Settings) -> None:
+    path = settings.predictions / "toy" / "99999999T000000-1-0.parquet"
+    path.write_bytes(b"PAR1 and nothing else")
+    refused = drift("toy").exception
+    path.unlink()
+    assert isinstance(refused, SourceError)
+    assert path.name in refused.where
+
+
+def test_the_answers_of_another_bundle_have_no_say(settings: Settings) -> None:
+    log, before = settings.predictions / "toy", drift("toy", "--json").stdout
+    newest = pl.read_parquet(max(log.iterdir())).with_columns(model_bundle_sha256=pl.lit("0" * 64))
+    newest.drop("n_mu").write_parquet(log / "99999999T000000-1-0.parquet")
+    assert drift("toy", "--json").stdout == before
+    (log / "99999999T000000-1-0.parquet").unlink()
+
+
+@pytest.mark.slow
+def test_the_flow_announces_drift_when_it_begins_and_the_overview_shows_it(
+    settings: Settings, prefect_api: str
+) -> None:
+    serve(settings, seed=13)
+    assert watch(prefect_api) == "{'toy': 'none'}"
+    serve(settings, seed=14, n_mu=1.2)
+    assert watch(prefect_api) == watch(prefect_api) == "{'toy': 'drifted'}"
+    (event,) = announced(prefect_api, 1)
+    assert event["resource"]["prefect.resource.id"] == "cascada.model.toy"
+    assert "muon_residual" in event["payload"]["text"]
+    told, page = asyncio.run(overview(settings))
+    (champion,) = told.json()["champions"]
+    assert champion["drift"] == "drifted"
+    assert champion["drift_told"] in page.text
