@@ -14,7 +14,7 @@ from typing import IO, Any
 import httpx
 import pytest
 import yaml
-from agents import DEPLOY, working
+from agents import working
 from projects import DEMO, SMALL, Project
 
 from cascada import platform
@@ -140,9 +140,7 @@ def lonely(new_project: Callable[..., Project]) -> Iterator[Project]:
     project = new_project(**secret)
     shrink(project)
     start(project)
-    pools = f"{project.settings.prefect_url}/api/work_pools/"
-    httpx.post(pools, json={"name": "default", "type": "process"}, auth=("admin", "pass")).raise_for_status()
-    answer = project.run("bash", "-c", DEPLOY)
+    answer = project.run("bash", "-c", 'eval "$(cascada env)" && python -m flows.deployments')
     assert answer.returncode == 0, answer.stderr
     yield project
     platform.stop(project.settings)
