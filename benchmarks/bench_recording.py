@@ -36,17 +36,21 @@ for step in range(count):
     log_metrics({"loss": 0.5 * step}, step)
 print((time.perf_counter() - start) / count * 1e6)
 """
+_SIZES = {"usual steps": (1024, 1024), "tiny steps": (128, 256)}
+"""Name to units of the hidden layer and rows of a batch."""
+
 _TRAINING = """
 import sys, time, torch
 torch.set_num_threads(1)
 torch.manual_seed(1)
 x = torch.randn(16384, 32)
 y = x[:, :1].sin()
-model = torch.nn.Sequential(torch.nn.Linear(32, 128), torch.nn.ReLU(), torch.nn.Linear(128, 1))
+epochs, width, size = map(int, sys.argv[1:])
+model = torch.nn.Sequential(torch.nn.Linear(32, width), torch.nn.ReLU(), torch.nn.Linear(width, 1))
 optimizer = torch.optim.Adam(model.parameters())
-epochs, start, clock = int(sys.argv[1]), time.process_time(), time.perf_counter()
+start, clock = time.process_time(), time.perf_counter()
 for epoch in range(epochs):
-    for batch in torch.randperm(16384).split(256):
+    for batch in torch.randperm(16384).split(size):
         loss = (model(x[batch]) - y[batch]).square().mean()
         optimizer.zero_grad()
         loss.backward()
@@ -69,7 +73,12 @@ def main() -> None:
         head = ("script", "python, s", "cascada run, s", "more, s", "more CPU, s")
         print(markdown_table(head, rows))
         answer = _timed(["cascada", "run", "metrics.py", "--", str(options.metrics)], work)[2]
-        print(f"\n{_training(work, options.seconds, options.pairs)}")
+        head = ("training", "s", "ms a step", "more CPU", "more wall time")
+        rows = [_training(work, name, options.seconds, options.pairs) for name in _SIZES]
+        print(
+            f"\nThe loop of a plain PyTorch training, alone and recorded by turns; medians of {options.pairs} pairs.\n"
+        )
+        print(markdown_table(head, rows))
         print(f"\nOne metric: {float(answer):.1f} µs, so 10,000 a second take {float(answer):.1f} % of one core.")
 
 
@@ -92,18 +101,18 @@ def _row(work: Path, name: str, runs: int) -> tuple[str, ...]:
     return name, f"{plain:.2f}", f"{recorded:.2f}", f"{recorded - plain:.2f}", f"{cpu:.2f}"
 
 
-def _training(work: Path, seconds: float, pairs: int) -> str:
+def _training(work: Path, name: str, seconds: float, pairs: int) -> tuple[str, ...]:
     """Compare the loop of one training alone and recorded, by turns: what a record costs beyond its fixed part."""
-    took = float(_timed([sys.executable, "training.py", "10"], work)[2].split()[1])
-    epochs = str(max(1, round(10 * seconds / took)))
-    ways = ([sys.executable, "training.py", epochs], ["cascada", "run", "training.py", "--", epochs])
+    width, size = _SIZES[name]
+    took = float(_timed([sys.executable, "training.py", "4", str(width), str(size)], work)[2].split()[1])
+    epochs = max(1, round(4 * seconds / took))
+    words = [str(epochs), str(width), str(size)]
+    ways = ([sys.executable, "training.py", *words], ["cascada", "run", "training.py", "--", *words])
     loops = [[tuple(map(float, _timed(way, work)[2].split())) for way in ways] for _ in range(pairs)]
-    ratios = [statistics.median(pair[1][unit] / pair[0][unit] - 1 for pair in loops) for unit in (0, 1)]
+    cpu, wall = (statistics.median(pair[1][unit] / pair[0][unit] - 1 for pair in loops) for unit in (0, 1))
     plain = statistics.median(pair[0][1] for pair in loops)
-    return (
-        f"A training of {plain:.0f} s ({int(epochs) * 64:,} steps of a plain PyTorch loop): recorded, its loop takes "
-        f"{ratios[0]:+.2%} CPU time and {ratios[1]:+.2%} wall time; medians of {pairs} pairs."
-    )
+    step = plain / (epochs * 16384 / size) * 1000
+    return name, f"{plain:.0f}", f"{step:.2f}", f"{cpu:+.2%}", f"{wall:+.2%}"
 
 
 def _timed(command: Sequence[str], work: Path) -> tuple[float, float, str]:
