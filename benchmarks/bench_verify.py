@@ -164,7 +164,7 @@ def _row(case: Case, whole: Path, folder: Path) -> tuple[str, ...]:
 
 def _call(command: tuple[str, ...], root: Path) -> subprocess.CompletedProcess[str]:
     # No index is asked: an environment that differs cannot be built. No MLflow either: the record is what counts.
-    apart = {"UV_OFFLINE": "1", "UV_NO_INDEX": "1", "MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
+    apart = {"UV_OFFLINE": "1", "UV_NO_INDEX": "1", "UV_NO_CACHE": "1", "MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
     paths = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     more = {"PYTHONPATH": str(root.parent / "more")}
     return subprocess.run(
