@@ -293,7 +293,7 @@ def prefect_login() -> httpx.BasicAuth | None:
 
 def start_overview(settings: Settings) -> Server:
     """Start the page that links everything, if it does not run yet; returns before it is ready."""
-    command = [sys.executable, "-m", "uvicorn", "cascada.overview.page:app", "--host", settings.host,
+    command = [sys.executable, "-m", "uvicorn", "--factory", "cascada.overview.page:app", "--host", settings.host,
                "--port", str(settings.overview_port), "--log-level", "warning"]  # fmt: skip
     return _start(settings, "overview", command, cwd=settings.root)
 

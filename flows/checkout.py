@@ -20,6 +20,11 @@ def take_commit() -> dict[str, str]:
     The clones lie in `.cascada/commits` and share the state folder of the checkout, `CASCADA_CHECKOUT` (`cascada env`
     sets it): databases, caches, artifacts, keys and DVC's cache are one for all commits.
     """
+    if "CASCADA_CHECKOUT" not in os.environ:
+        raise PlatformError(
+            "this worker does not know its checkout", expected="the variable CASCADA_CHECKOUT",
+            hint="start it by `cascada up` or `cascada agent start`, or after `eval \"$(cascada env)\"`",
+        )  # fmt: skip
     root = Path(os.environ["CASCADA_CHECKOUT"])
     commit = os.environ.get("CASCADA_COMMIT", "")
     folder = _clone(root, commit) if commit else root

@@ -15,7 +15,7 @@ from cascada.evaluation.gates import Verdict
 from cascada.registry.bundle import Bundle
 from cascada.registry.deployment import Change, deploy, history, served_version
 from cascada.registry.versions import fetch_bundle, identify
-from cascada.repro.signing import own_key
+from cascada.repro.signing import signing_key
 from cascada.settings import load_settings
 from cascada.tracking import models
 from cascada.tracking.models import ModelVersion
@@ -53,7 +53,7 @@ def deploy_version(version: ModelVersion, bundle: Bundle, *, reason: str) -> Pat
     folder = settings.served / version.name
     if served_version(folder) == version.version:
         return None
-    key = own_key(settings.keys, settings.signing_key)
+    key = signing_key(settings)
     return deploy(bundle.folder, identify(version, bundle), folder, key=key, reason=reason)
 
 

@@ -1,4 +1,4 @@
-"""What `cascada up` brings a Prefect server to: pools, the deployments of prefect.yaml, a limit, automations.
+"""What `cascada up` brings a Prefect server to: pools, the deployments of prefect.yaml, automations.
 
 ``python -m flows.deployments`` in the checkout; a second call changes nothing.
 """
@@ -13,12 +13,10 @@ from typing import Any
 from uuid import UUID
 
 from prefect.automations import Automation
-from prefect.client.orchestration import PrefectClient, get_client
-from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState, RunDeployment
 from prefect.events.schemas.automations import EventTrigger, Posture
-from prefect.exceptions import ObjectNotFound
 
 from cascada.errors import PlatformError
 from cascada.settings import apply_environment, load_settings
@@ -26,8 +24,6 @@ from flows.notices import DRIFTED, NOT_VERIFIED, PROMOTED
 from flows.pool import PrefectPool
 
 POOLS = ("default", "gpu-onprem", "gpu-cloud")
-GPU_LIMIT = "gpu"
-"""Name of the limit that a fit on a GPU occupies."""
 
 # Workers send a heartbeat every 30 s (PREFECT_FLOWS_HEARTBEAT_FREQUENCY); three may be lost.
 _SILENCE = timedelta(seconds=90)
@@ -38,20 +34,11 @@ _RUN = {"prefect.resource.id": "prefect.flow-run.*"}
 
 async def set_up() -> None:
     """Bring the server, which has the pools, to what this checkout needs."""
-    async with get_client() as client:
-        await _make_limit(client)
     _deploy()
     async with get_client() as client:
         notify = (await client.read_deployment_by_name("notify/notify")).id
     for automation in automations(notify):
         await _renew(automation)
-
-
-async def _make_limit(client: PrefectClient) -> None:
-    try:
-        await client.read_global_concurrency_limit_by_name(GPU_LIMIT)
-    except ObjectNotFound:
-        await client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=GPU_LIMIT, limit=1))
 
 
 def _deploy() -> None:

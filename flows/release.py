@@ -19,7 +19,7 @@ from cascada.registry.package import ModelIdentity
 from cascada.registry.versions import fetch_bundle, identify
 from cascada.repro.manifest import Manifest
 from cascada.repro.score import Score, score_run
-from cascada.repro.signing import own_key
+from cascada.repro.signing import signing_key
 from cascada.settings import load_settings
 from cascada.tracking import models, runs
 from flows.deployment import deploy_version
@@ -140,7 +140,7 @@ def package_version(version: models.ModelVersion) -> Path:
     with tempfile.TemporaryDirectory(prefix="cascada-package-") as scratch:
         bundle = fetch_bundle(version, Path(scratch))
         settings = load_settings()
-        key = own_key(settings.keys, settings.signing_key)
+        key = signing_key(settings)
         return build_bento(bundle.folder, identify(version, bundle), key=key)
 
 

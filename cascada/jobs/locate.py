@@ -10,7 +10,7 @@ from pathlib import Path
 from cascada.errors import ArtifactError
 from cascada.repro.fingerprint import file_sha256
 from cascada.repro.record import RunRecord, list_records, open_record
-from cascada.repro.signing import own_key
+from cascada.repro.signing import signing_key
 from cascada.repro.verification import Verification, read_verifications, signature_of, store_verification
 from cascada.settings import Settings
 
@@ -95,7 +95,7 @@ def keep_verification(located: Located, verification: Verification, settings: Se
 
     The record is what counts: when MLflow cannot be had, a warning is logged.
     """
-    key = own_key(settings.keys, settings.signing_key)
+    key = signing_key(settings)
     path = store_verification(verification, located.record.folder, key=key)
     if not located.mlflow_id:
         return

@@ -17,7 +17,7 @@ from cascada.repro.compare import Verdict
 from cascada.repro.crate import DATA, METADATA, PACK, RECORD, require_plain, unpack_crate
 from cascada.repro.manifest import Manifest
 from cascada.repro.record import RunRecord, keep_out_of_git
-from cascada.repro.signing import own_key
+from cascada.repro.signing import signing_key
 from cascada.repro.verification import Verification, store_verification
 from cascada.settings import Settings
 
@@ -123,7 +123,7 @@ def reproduce(
         )  # fmt: skip
         if wanted["data"] is None:
             found = _with_advice(found, opened.record.manifest)
-        key = own_key(settings.keys, settings.signing_key)
+        key = signing_key(settings)
         return found, _keep(opened.record, found, settings.home / "reproduced", key=key)
 
 

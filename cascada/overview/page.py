@@ -1,4 +1,4 @@
-"""The overview over HTTP: ``uvicorn cascada.overview.page:app`` in the project."""
+"""The overview over HTTP: ``uvicorn --factory cascada.overview.page:app`` in the project."""
 
 from __future__ import annotations
 
@@ -93,8 +93,6 @@ def _given(request: Request) -> str:
         return ""
 
 
-def __getattr__(name: str) -> Starlette:
-    """Make the application of the project around the working directory when a server asks for it."""
-    if name != "app":
-        raise AttributeError(name)
+def app() -> Starlette:
+    """Make the application of the project around the working directory."""
     return make_app(load_settings())

@@ -9,23 +9,26 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cascada.errors import ArtifactError
+
+if TYPE_CHECKING:  # what serves has no settings of the platform
+    from cascada.settings import Settings
 
 PRIVATE, PUBLIC = "signing.pem", "signing.pub"
 _OTHER_KEY = "Key mismatch"  # how model-signing begins its word on a key that is not the signer's
 
 
-def own_key(folder: Path, given: Path | None = None) -> Path:
-    """Find the private key to sign with: the one that is given, or this machine's own, made at the first use.
+def signing_key(settings: Settings) -> Path:
+    """Find the private key that signs: the one of the settings, or this machine's own."""
+    return settings.signing_key or own_key(settings.keys)
 
-    Parameters
-    ----------
-    folder
-        Of this machine's keys; the public one lies beside the private one.
-    """
-    key = given or folder / PRIVATE
-    if given is None and not key.exists():
+
+def own_key(folder: Path) -> Path:
+    """Find a machine's private key; at the first use it is made, with the public one beside it."""
+    key = folder / PRIVATE
+    if not key.exists():
         _make_keys(folder)
     return key
 
