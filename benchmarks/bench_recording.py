@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--metrics", type=int, default=100_000)
     parser.add_argument("--seconds", type=float, default=60.0, help="of the training")
-    parser.add_argument("--pairs", type=int, default=3)
+    parser.add_argument("--pairs", type=int, default=2)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         work = _project(Path(folder))

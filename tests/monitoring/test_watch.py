@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -36,7 +37,7 @@ FLOW = "from flows.monitoring import watch_drift; print(watch_drift(('toy',)))"
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """A project whose toy model is champion and deployed."""
     root = project(tmp_path_factory.mktemp("project") / "toy")
     settings = Settings(root=root)  # type: ignore[call-arg]
@@ -48,6 +49,13 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
         registry = Registry(root, export(tmp_path_factory.mktemp("bundle"), WIDE).folder)
         deploy_champion(promotion.promote(registry.register("toy"), PASSED))
         yield settings
+
+
+@pytest.fixture
+def settings(deployed: Settings) -> Settings:
+    """The same project, asked nothing yet."""
+    shutil.rmtree(deployed.predictions, ignore_errors=True)
+    return deployed
 
 
 def serve(settings: Settings, seed: int, **factors: float) -> None:
@@ -117,11 +125,13 @@ def test_the_command_tells_drift_by_its_exit_code(settings: Settings) -> None:
 
 
 def test_a_window_may_have_more_events_than_the_log(settings: Settings) -> None:
+    serve(settings, seed=11)
     found = json.loads(drift("toy", "--json", "--window", "1000000").stdout)
     assert (found["state"], found["windows"]) == ("too few", [])
 
 
 def test_a_damaged_file_is_named(settings: Settings) -> None:
+    serve(settings, seed=11)
     path = settings.predictions / "toy" / "99999999T000000-1-0.parquet"
     path.write_bytes(b"PAR1 and nothing else")
     refused = drift("toy").exception
@@ -131,6 +141,8 @@ def test_a_damaged_file_is_named(settings: Settings) -> None:
 
 
 def test_the_answers_of_another_bundle_have_no_say(settings: Settings) -> None:
+    serve(settings, seed=11)
+    serve(settings, seed=12)
     log, before = settings.predictions / "toy", drift("toy", "--json").stdout
     newest = pl.read_parquet(max(log.iterdir())).with_columns(model_bundle_sha256=pl.lit("0" * 64))
     newest.drop("n_mu").write_parquet(log / "99999999T000000-1-0.parquet")

@@ -6,22 +6,23 @@ import functools
 import itertools
 from collections import Counter
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import finalize
 
-from cascada.jobs.autolog.watching import depth, harmless, is_kept, labels, watched_run
+from cascada.jobs.autolog.watching import depth, harmless, labels, stride, watched_run
 
 
 def watch_backward(module: Any) -> None:
     """Watch ``Tensor.backward``: the value of a scalar that is differentiated is the loss."""
     original = module.Tensor.backward
     calls = itertools.count()
+    wanted = 0
 
     @functools.wraps(original)
     def backward(self: Any, *arguments: Any, **named: Any) -> Any:
-        if depth.value == 0 and self.numel() == 1:
-            step = next(calls)
-            if is_kept(step):
-                _record_loss(self, step)
+        nonlocal wanted
+        if depth.value == 0 and self.numel() == 1 and next(calls) >= wanted:
+            _record_loss(self, wanted)
+            wanted += stride(wanted)
         return original(self, *arguments, **named)
 
     module.Tensor.backward = backward
@@ -36,13 +37,14 @@ def _record_loss(loss: Any, step: int) -> None:
 
 def watch_optimizers(module: Any) -> None:
     """Watch ``step`` of every optimizer."""
-    seen: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
+    seen: dict[int, str] = {}  # by id: a look into a WeakKeyDictionary takes longer than all the rest
     steps: Counter[str] = Counter()
 
     def count(optimizer: Any, *_: Any) -> None:
-        label = seen.get(optimizer)
+        label = seen.get(id(optimizer))
         if label is None:
-            seen[optimizer] = label = _describe(optimizer, steps)
+            seen[id(optimizer)] = label = _describe(optimizer, steps)
+            finalize(optimizer, seen.pop, id(optimizer), None)
         steps[label] += 1
 
     module.register_optimizer_step_post_hook(count)

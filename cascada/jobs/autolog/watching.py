@@ -86,15 +86,26 @@ def watched_run() -> ActiveRun | None:
     return current()
 
 
+def stride(step: int) -> int:
+    """Tell how far the next recorded step of a long loop is: all below 100, then 90 a decade, so any loop is bounded.
+
+    Examples
+    --------
+    >>> [stride(step) for step in (0, 99, 100, 999, 1000)]
+    [1, 1, 10, 10, 100]
+    """
+    wide = 1
+    while step >= 100 * wide:
+        wide *= 10
+    return wide
+
+
 def is_kept(step: int) -> bool:
-    """Tell whether a step of a long loop is recorded: all below 100, then 90 a decade, so that any loop is bounded.
+    """Tell whether a step of a long loop is recorded.
 
     Examples
     --------
     >>> [step for step in range(100, 131) if is_kept(step)], sum(map(is_kept, range(100_000)))
     ([100, 110, 120, 130], 370)
     """
-    stride = 1
-    while step >= 100 * stride:
-        stride *= 10
-    return step % stride == 0
+    return step % stride(step) == 0
