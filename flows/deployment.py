@@ -13,7 +13,7 @@ from cascada import platform
 from cascada.errors import PlatformError
 from cascada.evaluation.gates import Verdict
 from cascada.registry.bundle import Bundle
-from cascada.registry.deployment import Change, deploy, history, served_version
+from cascada.registry.deployment import Change, deploy, history, served_identity
 from cascada.registry.versions import fetch_bundle, identify
 from cascada.repro.signing import signing_key
 from cascada.settings import load_settings
@@ -48,13 +48,12 @@ class Promotion(BaseModel):
 
 
 def deploy_version(version: ModelVersion, bundle: Bundle, *, reason: str) -> Path | None:
-    """Make a version the one that is served; None when it is served already."""
+    """Make a version the one that is served; None when it is served already, with all that is known of it."""
     settings = load_settings()
-    folder = settings.served / version.name
-    if served_version(folder) == version.version:
+    folder, identity = settings.served / version.name, identify(version, bundle)
+    if served_identity(folder) == identity:
         return None
-    key = signing_key(settings)
-    return deploy(bundle.folder, identify(version, bundle), folder, key=key, reason=reason)
+    return deploy(bundle.folder, identity, folder, key=signing_key(settings), reason=reason)
 
 
 def deploy_champion(champion: ModelVersion) -> None:
@@ -62,6 +61,15 @@ def deploy_champion(champion: ModelVersion) -> None:
     with tempfile.TemporaryDirectory(prefix="cascada-deploy-") as scratch:
         bundle = fetch_bundle(champion, Path(scratch))
         deploy_version(champion, bundle, reason="champion in the registry")
+
+
+def renew_deployment(run_id: str) -> None:
+    """Deploy anew what is served and was made by a run, with what is known of it by now: the verdict of a replay."""
+    settings = load_settings()
+    for version in models.versions_of_run(run_id):
+        served = served_identity(settings.served / version.name)
+        if served is not None and served.version == version.version and models.CHAMPION in version.aliases:
+            deploy_champion(version)
 
 
 def wait_until_answered(version: ModelVersion, *, timeout_s: float = 30.0) -> bool:

@@ -88,14 +88,17 @@ def register_and_promote(
     with tempfile.TemporaryDirectory(prefix="cascada-release-") as scratch:
         bundle = fetch_bundle(version, Path(scratch) / "bundle")
         verdict, mode = promotion.read_verdict(version), experiment.gate.mode
-        if models.CHAMPION not in version.aliases and mode != "disabled":
+        before = models.CHAMPION in version.aliases
+        if not before and mode != "disabled":
             score = _score(trained.run_id, Path(scratch) / "record")
             case = Case(version, bundle, experiment, ingested, evaluated.evaluation, score, known=verdict)
             verdict = judge_case(case, measure_noise=measure_noise)
             record = promotion.promote if mode == "enabled" else promotion.record_verdict
             version = record(version, verdict)
         champion = models.CHAMPION in version.aliases
-        if champion and deploy_version(version, bundle, reason="passed the gate"):
+        if champion:
+            deploy_version(version, bundle, reason="passed the gate")
+        if champion and not before:
             announce(PROMOTED, version.name, f"version {version.version} is champion")
         return Released(identity=identify(version, bundle), mode=mode, verdict=verdict, champion=champion)
 

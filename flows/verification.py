@@ -14,6 +14,7 @@ from cascada.jobs.verify import Request, verify
 from cascada.repro.compare import Verdict
 from cascada.settings import load_settings
 from cascada.tracking import models
+from flows.deployment import renew_deployment
 from flows.notices import NOT_VERIFIED, announce
 
 
@@ -27,6 +28,7 @@ def verify_champion(model: str) -> Verdict:
             found.record, Request(), settings, registered_sha256=found.registered_sha256, report=get_run_logger().info
         )
         keep_verification(found, verification, settings)
+        renew_deployment(found.mlflow_id)
     told = f"{verification.verdict}: {'; '.join(verification.comparison.reasons[:3])}"
     get_run_logger().info("%s@champion %s", model, told)
     if not verification.verdict.passed:

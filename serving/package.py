@@ -14,6 +14,7 @@ from bentoml.exceptions import NotFound
 
 from cascada.errors import ArtifactError
 from cascada.registry.package import ModelIdentity, write_package
+from cascada.repro.fingerprint import file_sha256, json_sha256
 
 _ROOT = Path(__file__).resolve().parents[1]
 _SOURCES = (
@@ -58,7 +59,7 @@ def build_bento(bundle: Path, identity: ModelIdentity, *, key: Path) -> Path:
     ArtifactError
         If BentoML cannot build it.
     """
-    version = f"{identity.name}-v{identity.version}-{identity.bundle_sha256[:12]}"
+    version = f"{identity.name}-v{identity.version}-{_content(identity)[:12]}"
     try:
         return Path(bentoml.get(f"cascada:{version}").path)
     except NotFound:
@@ -75,6 +76,12 @@ def build_bento(bundle: Path, identity: ModelIdentity, *, key: Path) -> Path:
             "BentoML could not build the service", where=str(bundle), got=(built.stderr or built.stdout)[-2000:]
         )
     return Path(bentoml.get(f"cascada:{version}").path)
+
+
+def _content(identity: ModelIdentity) -> str:
+    """Hash what a Bento is made of: sources, lock and identity, which names the bundle by its hash."""
+    staged = {name: file_sha256(_ROOT / name) for name in (*_SOURCES, "requirements/serving.txt")}
+    return json_sha256([staged, _BENTOFILE, identity.model_dump(mode="json")])
 
 
 def _stage(context: Path) -> None:

@@ -99,6 +99,10 @@ def verify(
             found.record, request, settings, registered_sha256=found.registered_sha256, report=report
         )
         keep_verification(found, verification, settings)
+        if found.mlflow_id and found.record.manifest.kind == "experiment":
+            from flows.deployment import renew_deployment
+
+            renew_deployment(found.mlflow_id)
     tell(verification, junit=junit, as_json=as_json)
     sys.exit(verification.verdict.exit_code)
 

@@ -1,4 +1,4 @@
-"""`cascada up`, `status`, `env`, `serve`, `predict` and `down`."""
+"""`cascada up`, `status`, `env`, `serve` and `down`."""
 
 from __future__ import annotations
 
@@ -36,6 +36,8 @@ def start_champion(settings: Settings, model: str) -> str:
     from flows.deployment import deploy_champion
     from flows.release import package_version
 
+    if "@" in model:
+        raise ConfigError("the champion is what is served", expected="the name of a model alone", got=model)
     champion = models.find_version(model)
     deploy_champion(champion)
     served = settings.served / model

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from cascada import platform
 from cascada.costs.spending import Spending, find_budget
 from cascada.monitoring.watch import read_record
-from cascada.registry.deployment import current, history
+from cascada.registry.deployment import history, served_identity
 from cascada.repro.manifest import Manifest
 from cascada.repro.record import list_records
 from cascada.repro.score import score_run
@@ -183,11 +183,11 @@ def _champions(settings: Settings) -> Iterator[ChampionFact]:
         if version is None:
             continue
         folder = settings.served / name
-        changes, found = history(folder) if current(folder) else (), read_record(name, settings)
+        served, changes, found = served_identity(folder), history(folder), read_record(name, settings)
         yield ChampionFact(
             model=name, version=version.version, run_id=version.run_id, score=_score(version.run_id, settings),
             verdict=version.tags.get("verdict", ""), verification=version.tags.get("verification", ""),
-            metrics=_metrics(version.run_id), served=changes[-1].after if changes else None,
+            metrics=_metrics(version.run_id), served=None if served is None else served.version,
             since=changes[-1].time if changes else "", drift=found.drift.state if found else "",
             drift_told=f"version {found.drift.version}, {found.time[:16]}: {found.drift.told}" if found else "",
         )  # fmt: skip

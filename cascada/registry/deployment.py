@@ -14,9 +14,10 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from cascada.registry.package import ModelIdentity, write_package
+from cascada.errors import ArtifactError
+from cascada.registry.package import ModelIdentity, read_identity, write_package
 
 CURRENT, HISTORY = "current", "history.jsonl"
 
@@ -49,10 +50,12 @@ def deploy(bundle: Path, identity: ModelIdentity, folder: Path, *, key: Path, re
     partial = folder / f".{target.name}"
     write_package(bundle, identity, partial, key=key)
     partial.rename(target)
-    known = history(folder)
+    before = served_identity(folder)
     _point(folder, target)
-    before = known[-1].after if known else None
-    change = Change(time=now.isoformat(timespec="milliseconds"), before=before, after=identity.version, reason=reason)
+    change = Change(
+        time=now.isoformat(timespec="milliseconds"), before=None if before is None else before.version,
+        after=identity.version, reason=reason,
+    )  # fmt: skip
     with (folder / HISTORY).open("a", encoding="utf-8") as file:
         file.write(change.model_dump_json() + "\n")
     return target
@@ -64,17 +67,29 @@ def current(folder: Path) -> Path | None:
     return link.resolve() if link.exists() else None
 
 
-def served_version(folder: Path) -> int | None:
-    """Tell which version is served; None before the first."""
-    known = history(folder)
-    return known[-1].after if known and current(folder) is not None else None
+def served_identity(folder: Path) -> ModelIdentity | None:
+    """Tell which version is served, as its package says; None before the first."""
+    package = current(folder)
+    return None if package is None else read_identity(package)
 
 
 def history(folder: Path) -> tuple[Change, ...]:
-    """Read how the current version came to be, oldest first."""
+    """Read how the current version came to be, oldest first.
+
+    Raises
+    ------
+    ArtifactError
+        If a line is not one of a history.
+    """
     path = folder / HISTORY
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return tuple(Change.model_validate_json(line) for line in lines)
+    try:
+        return tuple(Change.model_validate_json(line) for line in lines)
+    except ValidationError as error:
+        raise ArtifactError(
+            "the history of deployments is damaged", where=str(path), got=str(error).splitlines()[0],
+            hint="remove the line that is no JSON; the package that is served stays",
+        ) from error  # fmt: skip
 
 
 def _point(folder: Path, target: Path) -> None:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from cascada.evaluation.gates import Check, Verdict
 from cascada.evaluation.metrics import Evaluation, Metric
 from cascada.jobs.locate import Located, locate
-from cascada.registry.deployment import Change, history, served_version
+from cascada.registry.deployment import Change, history, served_identity
 from cascada.registry.promotion import CROWNED, read_verdict
 from cascada.registry.versions import fetch_bundle
 from cascada.repro.diff import Change as Difference
@@ -120,7 +120,7 @@ def list_versions() -> list[Listed]:
 
 
 def _list(version: ModelVersion) -> Listed:
-    tags = version.tags
+    tags, served = version.tags, served_identity(load_settings().served / version.name)
     notes = {
         f"forced by {tags.get('forced_by')}: {tags.get('forced_reason')}": "forced_by" in tags,
         tags.get("rolled_back", ""): bool(tags.get("rolled_back")),
@@ -130,7 +130,7 @@ def _list(version: ModelVersion) -> Listed:
         name=version.name, version=version.version, aliases=version.aliases, verdict=tags.get("verdict", ""),
         verification=tags.get("verification", ""), run_id=version.run_id,
         note="; ".join(note for note, holds in notes.items() if holds),
-        served=served_version(load_settings().served / version.name) == version.version,
+        served=served is not None and served.version == version.version,
     )  # fmt: skip
 
 

@@ -31,7 +31,7 @@ class ModelIdentity(BaseModel):
     manifest_sha256
         Of the manifest of the run that made it.
     verdict
-        Outcome of the gate: passed, failed, or empty before it.
+        Outcome of the gate: passed, failed, forced, or empty before it.
     verification
         Verdict of the last replay of its run (`cascada verify`); empty when there was none.
     """
@@ -97,10 +97,7 @@ def open_package(folder: Path, *, trusted: Path) -> Package:
     inside = folder / PACKAGE
     signer = require_signature(inside, folder / SIGNATURE, trusted=trusted)
     bundle = Bundle(inside / "bundle")
-    try:
-        identity = ModelIdentity.model_validate_json((inside / "identity.json").read_bytes())
-    except (OSError, ValidationError) as error:
-        raise ArtifactError("the package has no valid identity", where=str(inside), got=str(error)) from error
+    identity = read_identity(folder)
     known = {inside / "identity.json", *(bundle.folder / name for name in ("bundle.json", *bundle.spec.files))}
     strange = sorted(
         str(path.relative_to(inside)) for path in inside.rglob("*") if path.is_file() and path not in known
@@ -114,3 +111,18 @@ def open_package(folder: Path, *, trusted: Path) -> Package:
             "the identity is of another bundle", where=str(inside), expected=identity.bundle_sha256, got=bundle.sha256
         )
     return Package(bundle, identity, signer)
+
+
+def read_identity(folder: Path) -> ModelIdentity:
+    """Read which version a package says that it is; whether that is true, `open_package` checks.
+
+    Raises
+    ------
+    ArtifactError
+        If it does not say.
+    """
+    inside = folder / PACKAGE
+    try:
+        return ModelIdentity.model_validate_json((inside / "identity.json").read_bytes())
+    except (OSError, ValidationError) as error:
+        raise ArtifactError("the package has no valid identity", where=str(inside), got=str(error)) from error

@@ -10,7 +10,7 @@ from bundles import export, identity
 
 from cascada.errors import ArtifactError
 from cascada.registry.bundle import Bundle
-from cascada.registry.deployment import current, deploy, history
+from cascada.registry.deployment import current, deploy, history, served_identity
 from cascada.registry.package import open_package, write_package
 from cascada.repro.signing import own_key, sign
 
@@ -77,3 +77,27 @@ def test_a_deployment_tells_its_history(bundle: Bundle, tmp_path: Path) -> None:
         (None, 1, "first"), (1, 2, "better"), (2, 1, "rollback: 2 drifts"),
     ]  # fmt: skip
     assert len([path for path in served.iterdir() if path.name.startswith("v")]) == 3
+
+
+def test_what_is_served_is_what_the_link_says(bundle: Bundle, tmp_path: Path) -> None:
+    served, key = tmp_path / "served" / "toy", own_key(tmp_path / "keys")
+    assert served_identity(served) is None
+    deploy(bundle.folder, identity(bundle, 1), served, key=key, reason="first")
+    deploy(bundle.folder, identity(bundle, 2), served, key=key, reason="better")
+    lines = (served / "history.jsonl").read_text().splitlines(keepends=True)
+    (served / "history.jsonl").write_text(lines[0])  # as after a crash between link and line
+    found = served_identity(served)
+    assert found is not None
+    assert found.version == 2
+    deploy(bundle.folder, identity(bundle, 1), served, key=key, reason="back")
+    assert (history(served)[-1].before, history(served)[-1].after) == (2, 1)
+
+
+def test_a_damaged_history_is_named(bundle: Bundle, tmp_path: Path) -> None:
+    served = tmp_path / "toy"
+    deploy(bundle.folder, identity(bundle), served, key=own_key(tmp_path / "keys"), reason="first")
+    with (served / "history.jsonl").open("a") as file:
+        file.write('{"time": "2026-')
+    with pytest.raises(ArtifactError, match="history of deployments is damaged") as caught:
+        history(served)
+    assert caught.value.where == str(served / "history.jsonl")
