@@ -23,6 +23,7 @@ from cascada.agents.gpus import Gpu
 from cascada.agents.leases import PoolRun
 from cascada.errors import PlatformError
 from flows.pool import PrefectPool
+from flows.server import ServerAwayError
 
 logger = logging.getLogger(__name__)
 
@@ -116,7 +117,7 @@ class Agent:
             if self._mine():
                 self._last_work = now
             self._last_contact = now
-        except PlatformError:
+        except ServerAwayError:
             logger.warning("Prefect does not answer since %.0f s", now - self._last_contact)
         if self._watch.contact_s is not None and now - self._last_contact >= self._watch.contact_s:
             return f"no contact for {self._watch.contact_s:g} s"
@@ -142,8 +143,7 @@ class Agent:
 def _start(pool: str, spec: WorkerSpec) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "prefect", "--no-prompt", "worker", "start", "--pool", pool, "--type", "process"]
     command += ["--name", spec.name, "--limit", str(spec.limit)]
-    # A run whose heart is silent for three times this long is a zombie.
-    environment = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"} | os.environ
+    environment = dict(os.environ)
     if spec.gpu is not None:
         environment["CUDA_VISIBLE_DEVICES"] = str(spec.gpu)
     return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)

@@ -17,7 +17,8 @@ from cascada.repro.environment import hardware
 from cascada.settings import Settings, load_settings
 from cascada.tracking import runs
 
-_PULL_REQUEST = "pull-request:"
+PULL_REQUEST = "pull-request:"
+"""Beginning of the tag of a flow run that names its pull request."""
 
 
 @dataclass
@@ -42,16 +43,16 @@ def require_money(settings: Settings, experiment: str, *, pull_request: str = ""
 
 
 def pull_request_of_flow() -> str:
-    """Read the pull request from the flow run's tags (``pull-request:12``), or else from the settings."""
-    tags = [tag for tag in flow_run.get_tags() if tag.startswith(_PULL_REQUEST)]
-    return tags[0].removeprefix(_PULL_REQUEST) if tags else load_settings().pull_request
+    """Read the pull request from the flow run's tags (``pull-request:12``); empty without one."""
+    tags = [tag for tag in flow_run.get_tags() if tag.startswith(PULL_REQUEST)]
+    return tags[0].removeprefix(PULL_REQUEST) if tags else ""
 
 
 @contextlib.contextmanager
 def charged(experiment: str) -> Iterator[Bill]:
     """Measure a block, and write its bill however it ends; one that is killed writes none."""
     settings = load_settings()
-    own, pull_request = find_own(settings.root), pull_request_of_flow()
+    own, pull_request = find_own(settings.root), pull_request_of_flow() or settings.pull_request
     require_money(settings, experiment, pull_request=pull_request)
     bill, started = Bill(), datetime.now(UTC)
     meter = Meter(own.watts_per_core if own else WATTS_PER_CORE)

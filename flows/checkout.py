@@ -8,7 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from cascada.errors import PlatformError
+from cascada.errors import ArtifactError, PlatformError
+from cascada.repro.code import clone_commit, require_commit
 from cascada.repro.environment import run_git
 
 _OURS = ("cascada", "flows", "models", "serving")
@@ -41,8 +42,7 @@ def _clone(root: Path, commit: str) -> Path:
     _fetch(root, commit)
     folder.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix=f"{commit[:8]}-", dir=folder.parent))
-    run_git(root, "clone", "--quiet", "--shared", "--no-checkout", str(root), str(made))
-    run_git(made, "checkout", "--quiet", "--detach", commit)
+    clone_commit(root, commit, made)
     (made / ".cascada").symlink_to(root / ".cascada", target_is_directory=True)
     (root / ".dvc" / "cache").mkdir(parents=True, exist_ok=True)
     (made / ".dvc").mkdir(exist_ok=True)
@@ -58,8 +58,8 @@ def _clone(root: Path, commit: str) -> Path:
 
 def _fetch(root: Path, commit: str) -> None:
     try:
-        run_git(root, "cat-file", "-e", f"{commit}^{{commit}}")
-    except PlatformError:
+        require_commit(root, commit)
+    except ArtifactError:
         try:
             run_git(root, "fetch", "--quiet", "origin", commit)
         except PlatformError as error:

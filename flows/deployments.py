@@ -20,15 +20,18 @@ from prefect.events.schemas.automations import EventTrigger, Posture
 
 from cascada.errors import PlatformError
 from cascada.settings import apply_environment, load_settings
-from flows.notices import DRIFTED, NOT_VERIFIED, PROMOTED
+from flows.notices import DRIFTED, PROMOTED
 from flows.pool import PrefectPool
 
 POOLS = ("default", "gpu-onprem", "gpu-cloud")
 
-# Workers send a heartbeat every 30 s (PREFECT_FLOWS_HEARTBEAT_FREQUENCY); three may be lost.
-_SILENCE = timedelta(seconds=90)
-_ENDS = ("Completed", "Failed", "Cancelled", "Crashed")
+# Runs send a heartbeat every 30 s. A rented machine may be out of contact for `contact_minutes` (5) before it gives up.
+_SILENCE = timedelta(minutes=6)
+_SILENT = f"no heartbeat for {_SILENCE.seconds // 60} minutes"
+# A run that was put back, or waits, has no process whose silence would mean anything.
+_NO_ZOMBIES = ("Completed", "Failed", "Cancelled", "Crashed", "AwaitingRetry", "Scheduled", "Paused", "Suspended")
 _MODEL = {"prefect.resource.id": "cascada.model.*"}
+_TOLD = {"prefect.resource.role": "deployment", "prefect.resource.name": "!notify"}
 _RUN = {"prefect.resource.id": "prefect.flow-run.*"}
 
 
@@ -64,16 +67,17 @@ def automations(notify: UUID) -> tuple[Automation, ...]:
             description="A run whose process is gone ends as Crashed.",
             trigger=EventTrigger(
                 after={"prefect.flow-run.heartbeat"}, match=_RUN, for_each={"prefect.resource.id"},
-                expect={f"prefect.flow-run.{name}" for name in ("heartbeat", *_ENDS)},
+                expect={f"prefect.flow-run.{name}" for name in ("heartbeat", *_NO_ZOMBIES)},
                 posture=Posture.Proactive, threshold=1, within=_SILENCE,
             ),
-            actions=[ChangeFlowRunState(state=StateType.CRASHED, message=f"no heartbeat for {_SILENCE.seconds} s")],
+            actions=[ChangeFlowRunState(state=StateType.CRASHED, message=_SILENT)],
         ),
         Automation(
             name="tell-of-failed-runs",
+            description="Runs of deployments, not their parts; a notice that fails makes no further one.",
             trigger=EventTrigger(
                 expect={"prefect.flow-run.Failed", "prefect.flow-run.Crashed"},
-                match=_RUN, posture=Posture.Reactive, threshold=1,
+                match=_RUN, match_related=_TOLD, posture=Posture.Reactive, threshold=1,
             ),
             actions=[
                 _tell(notify, "run {{ flow_run.name }} {{ flow_run.state.name }}", "{{ flow_run.state.message }}")
@@ -82,7 +86,7 @@ def automations(notify: UUID) -> tuple[Automation, ...]:
         Automation(
             name="tell-of-models",
             trigger=EventTrigger(
-                expect={PROMOTED, NOT_VERIFIED, DRIFTED}, match=_MODEL, posture=Posture.Reactive, threshold=1
+                expect={PROMOTED, DRIFTED}, match=_MODEL, posture=Posture.Reactive, threshold=1
             ),
             actions=[_tell(notify, "{{ event.resource.name }}: {{ event.event }}", "{{ event.payload.text }}")],
         ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_table_artifact
 
-from cascada.errors import SourceError
+from cascada.errors import CascadaError
 from cascada.monitoring.drift import WINDOW
 from cascada.monitoring.watch import deployed_models, keep_drift, measure_drift
 from cascada.settings import load_settings
@@ -18,9 +18,9 @@ def watch_model(model: str, events: int) -> str:
     settings = load_settings()
     try:
         drift = measure_drift(model, settings, events=events)
-    except SourceError as error:
+    except CascadaError as error:
         get_run_logger().warning("%s", error)
-        return "no log"
+        return f"not judged: {error.what}"
     before = keep_drift(drift, settings)
     get_run_logger().info("%s version %d: %s, %s", model, drift.version, drift.state, drift.told)
     known = before is not None and (before.drift.state, before.drift.version) == ("drifted", drift.version)

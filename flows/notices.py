@@ -8,7 +8,7 @@ from prefect.events import emit_event
 from cascada.notify import send
 from cascada.settings import load_settings
 
-PROMOTED, NOT_VERIFIED, DRIFTED = "cascada.model.promoted", "cascada.model.not-verified", "cascada.model.drifted"
+PROMOTED, DRIFTED = "cascada.model.promoted", "cascada.model.drifted"
 
 
 @flow(name="notify", flow_run_name="{title}")

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
-import httpx
-from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import (
     FlowRunFilter,
@@ -21,12 +19,12 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.sorting import FlowRunSort
-from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound, PrefectHTTPStatusError
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.states import Cancelled, Crashed, Scheduled
 from prefect.workers.process import ProcessWorker
 
 from cascada.agents.leases import PoolRun, RunState
-from cascada.errors import PlatformError
+from flows.server import connected
 
 _STATES: dict[StateType, RunState] = {
     StateType.SCHEDULED: "due", StateType.PENDING: "starting", StateType.RUNNING: "running",
@@ -53,7 +51,7 @@ class PrefectPool:
     def ensure(self) -> None:
         """Make the pool unless it is there: runs can be sent to it before any machine is."""
         template = ProcessWorker.get_default_base_job_template()
-        with _asking() as client:
+        with connected() as client:
             try:
                 client.create_work_pool(WorkPoolCreate(name=self.name, type="process", base_job_template=template))
             except ObjectAlreadyExists:
@@ -72,7 +70,7 @@ class PrefectPool:
     def heartbeats(self) -> dict[str, dt.datetime]:
         """Tell when each worker was heard last."""
         heard: dict[str, dt.datetime] = {}
-        with _asking() as client:
+        with connected() as client:
             try:
                 client.read_work_pool(self.name)
             except ObjectNotFound:
@@ -95,27 +93,27 @@ class PrefectPool:
 
     def put_back(self, run: PoolRun, reason: str) -> None:
         """Make a run due again in a new state, unless it has left the state it was seen in."""
-        with _asking() as client:
+        with connected() as client:
             if _is_still(client, run):
-                client.update_flow_run_labels(run.id, {_PUT_BACKS: run.put_backs + 1})
+                client.update_flow_run_labels(UUID(run.id), {_PUT_BACKS: run.put_backs + 1})
                 _set(client, run, Scheduled(name="AwaitingRetry", message=f"put back: {reason}"))
 
     def give_up(self, run: PoolRun, reason: str) -> None:
         """End a run as crashed."""
-        with _asking() as client:
+        with connected() as client:
             if _is_still(client, run):
                 _set(client, run, Crashed(message=f"given up: {reason}"))
 
     def confirm_cancel(self, run: PoolRun) -> None:
         """End a run as cancelled, whose worker is gone."""
-        with _asking() as client:
+        with connected() as client:
             if _is_still(client, run):
                 _set(client, run, Cancelled(message="cancelled; its machine is gone"))
 
     def _list(self, runs: FlowRunFilter, sort: FlowRunSort) -> list[FlowRun]:
         pool = WorkPoolFilter(name=WorkPoolFilterName(any_=[self.name]))
         found: list[FlowRun] = []
-        with _asking() as client:
+        with connected() as client:
             while True:
                 page: Sequence[FlowRun] = client.read_flow_runs(
                     flow_run_filter=runs, work_pool_filter=pool, sort=sort, limit=_PAGE, offset=len(found)
@@ -146,15 +144,3 @@ def _is_still(client: Any, run: PoolRun) -> bool:
 def _set(client: Any, run: PoolRun, state: State) -> None:
     """Set a state as it is: the rules of Prefect would not take a run back from a worker that is gone."""
     client.set_flow_run_state(run.id, state, force=True)
-
-
-@contextmanager
-def _asking() -> Iterator[Any]:
-    try:
-        with get_client(sync_client=True) as client:
-            yield client
-    except (httpx.HTTPError, PrefectHTTPStatusError, ObjectNotFound, RuntimeError) as error:
-        raise PlatformError(
-            "Prefect does not answer", where="PREFECT_API_URL", got=f"{type(error).__name__}: {error}"[:300],
-            hint="start it with `cascada up`, or set PREFECT_API_URL and PREFECT_API_AUTH_STRING",
-        ) from error  # fmt: skip

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
-
 from prefect import flow, get_run_logger
 
-from cascada.errors import PlatformError
+from cascada.errors import ArtifactError
+from flows.promotion import promote_version
 from flows.submission import PROMOTE
 
 
 @flow(name=PROMOTE, flow_run_name="{version}")
 def promote(version: str, reason: str) -> None:
-    """Run `cascada promote` here.
+    """Judge a version here, and let the verdict decide.
 
     Parameters
     ----------
@@ -25,11 +22,12 @@ def promote(version: str, reason: str) -> None:
 
     Raises
     ------
-    PlatformError
-        If the verdict refuses the version, or it cannot be judged.
+    ArtifactError
+        If the verdict refuses it.
     """
-    command = [str(Path(sys.executable).with_name("cascada")), "promote", version, "--reason", reason]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)
-    get_run_logger().info("%s\n%s", answer.stdout, answer.stderr)
-    if answer.returncode != 0:
-        raise PlatformError(f"{version} is not promoted", got=(answer.stdout + answer.stderr)[-2000:])
+    done = promote_version(version, reason=reason)
+    if done.verdict is not None:
+        get_run_logger().info("%s\n%s", version, done.verdict.to_markdown())
+    if not done.champion:
+        reasons = done.verdict.reasons if done.verdict is not None else ()
+        raise ArtifactError(f"{version} is not promoted", got="; ".join(reasons))

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import httpx
-from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import (
     ArtifactFilter,
     ArtifactFilterFlowRunId,
     ArtifactFilterKey,
-    DeploymentFilter,
     FlowFilter,
     FlowFilterName,
     FlowRunFilter,
@@ -25,20 +22,20 @@ from prefect.client.schemas.filters import (
     FlowRunFilterTags,
 )
 from prefect.client.schemas.objects import FlowRun, StateType, WorkerStatus
-from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.states import AwaitingRetry, Cancelled, Cancelling
 from pydantic import BaseModel, ConfigDict
 
 from cascada.config import Experiment
 from cascada.errors import ConfigError, PlatformError, nearest
 from cascada.repro.fingerprint import json_sha256
+from flows.bills import PULL_REQUEST
+from flows.server import ServerAwayError, connected
 
 TRAIN, PROMOTE = "train-experiment", "promote-version"
 OUTCOME = "outcome"
 """Key of the Prefect artifact by which the training flow tells what it made."""
 
 _LIVE = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.CANCELLING]
-_REFUSED = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
 
 
 @dataclass(frozen=True)
@@ -49,12 +46,21 @@ class Order:
     ----------
     ref
         Branch or pull request: a newer order of the same experiment for it supersedes an older one.
+    pull_request
+        Its number, for the budget of the pull request; empty when there is none.
     """
 
     experiment: Experiment
     commit: str
     ref: str
     pool: str = "default"
+    pull_request: str = ""
+
+    @property
+    def tags(self) -> list[str]:
+        """What the run is found by, and whom it is charged to."""
+        charged = [f"{PULL_REQUEST}{self.pull_request}"] if self.pull_request else []
+        return [self.line, f"commit:{self.commit}", *charged]
 
     @property
     def key(self) -> str:
@@ -128,7 +134,7 @@ def submit(order: Order, *, precedes: Callable[[str, str], bool], say: Say = pri
     PlatformError
         If a newer commit is trained already, or the server cannot be used.
     """
-    with _server() as client:
+    with connected() as client:
         deployment = _deployment(client, TRAIN, order.pool)
         others = [run for run in _live(client, order.line) if _commit_of(run) != order.commit]
         newer = next((run for run in others if precedes(order.commit, _commit_of(run))), None)
@@ -139,7 +145,7 @@ def submit(order: Order, *, precedes: Callable[[str, str], bool], say: Say = pri
             )  # fmt: skip
         run = client.create_flow_run_from_deployment(
             deployment, parameters={"experiment": order.experiment.model_dump(mode="json")}, idempotency_key=order.key,
-            tags=[order.line, f"commit:{order.commit}"], name=f"{order.experiment.name}-{order.commit[:8]}",
+            tags=order.tags, name=f"{order.experiment.name}-{order.commit[:8]}",
             job_variables={"env": {"CASCADA_COMMIT": order.commit}},
         )  # fmt: skip
         for other in others:
@@ -161,7 +167,7 @@ def submit_promotion(version: str, reason: str, *, commit: str, pool: str) -> UU
     commit
         Whose code judges.
     """
-    with _server() as client:
+    with connected() as client:
         run = client.create_flow_run_from_deployment(
             _deployment(client, PROMOTE, pool), parameters={"version": version, "reason": reason},
             tags=[f"commit:{commit}"], job_variables={"env": {"CASCADA_COMMIT": commit}},
@@ -182,7 +188,7 @@ def follow(flow_run_id: UUID, pool: str, patience: Patience, say: Say = print) -
     watch, told = _Watch(patience), ""
     while True:
         try:
-            with _server() as client:
+            with connected() as client:
                 run = client.read_flow_run(flow_run_id)
                 state = run.state
                 watch.answered()
@@ -206,13 +212,9 @@ def tell(run: FlowRun, order: Order) -> Followed:
     name, message = (state.name or "", state.message or "") if state is not None else ("", "")
     told: dict[str, Any] = {}
     if state is not None and state.is_completed():
-        with _server() as client:
+        with connected() as client:
             told = _outcome(client, run.id)
     return Followed(flow_run_id=str(run.id), experiment=order.experiment.name, state=name, message=message, **told)
-
-
-class ServerAwayError(PlatformError):
-    """The Prefect server does not answer, or answers that it is in trouble; that may pass."""
 
 
 class _Watch:
@@ -253,55 +255,20 @@ class _Watch:
             raise PlatformError(
                 f"no worker of the pool {pool!r} is online; waited {self._patience.worker_s:g} s",
                 where=f"flow run {run.id}, cancelled", got=f"{len(workers)} workers, none online",
-                hint=f"start one: prefect worker start --pool {pool} --type process",
+                hint=f"start one: cascada agent start --pool {pool}",
             )  # fmt: skip
-
-
-@contextlib.contextmanager
-def _server() -> Iterator[SyncPrefectClient]:
-    """Open a client; what the server refuses or does not answer becomes an error that says so."""
-    client = get_client(sync_client=True)
-    try:
-        with client:
-            yield client
-    except httpx.TransportError as error:
-        raise ServerAwayError(
-            "the Prefect server does not answer", where=str(client.api_url), got=str(error) or type(error).__name__
-        ) from error
-    except PrefectHTTPStatusError as error:
-        raise _refusal(error, str(client.api_url)) from error
-    except ObjectNotFound as error:
-        raise PlatformError("the Prefect server does not know it", where=str(client.api_url), got=str(error)) from error
-    except RuntimeError as error:  # Prefect's client asks for the server's version first
-        if "Failed to reach API" not in str(error):
-            raise
-        raise ServerAwayError(
-            "the Prefect server does not answer", where=str(client.api_url), got=str(error)
-        ) from error
-
-
-def _refusal(error: PrefectHTTPStatusError, where: str) -> PlatformError:
-    code = error.response.status_code
-    if code in _REFUSED:
-        return PlatformError(
-            "the Prefect server refuses the credentials", where=where, got=f"HTTP {code}",
-            hint="set PREFECT_API_AUTH_STRING (or PREFECT_API_KEY) to what the server expects",
-        )  # fmt: skip
-    if httpx.codes.is_server_error(code):
-        return ServerAwayError("the Prefect server is in trouble", where=where, got=f"HTTP {code}")
-    return PlatformError("the Prefect server refuses the order", where=where, got=error.response.text[:500])
 
 
 def _deployment(client: SyncPrefectClient, flow: str, pool: str) -> UUID:
     flows = FlowFilter(name=FlowFilterName(any_=[flow]))
-    found = client.read_deployments(flow_filter=flows, deployment_filter=DeploymentFilter())
+    found = client.read_deployments(flow_filter=flows)
     for deployment in found:
         if deployment.work_pool_name == pool:
             return deployment.id
     pools = [str(deployment.work_pool_name) for deployment in found]
     raise ConfigError(
         f"no deployment of {flow} is on the pool {pool!r}",
-        hint=nearest(pool, pools) if pools else "deploy first: prefect --no-prompt deploy --all",
+        hint=nearest(pool, pools) if pools else "deploy first: cascada up worker",
     )
 
 

@@ -8,19 +8,18 @@ from pathlib import Path
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_table_artifact
 
-from cascada.errors import ArtifactError
+from cascada.errors import ArtifactError, CascadaError
 from cascada.jobs.locate import keep_verification, locate
 from cascada.jobs.verify import Request, verify
 from cascada.repro.compare import Verdict
 from cascada.settings import load_settings
 from cascada.tracking import models
 from flows.deployment import renew_deployment
-from flows.notices import NOT_VERIFIED, announce
 
 
 @task(task_run_name="{model}@champion")
-def verify_champion(model: str) -> Verdict:
-    """Replay the run that made a model's champion, and keep the verification with it."""
+def verify_champion(model: str) -> str:
+    """Replay the run that made a model's champion, keep the verification with it, and return the verdict."""
     settings = load_settings()
     with tempfile.TemporaryDirectory(prefix="cascada-verify-champion-") as scratch:
         found = locate(f"{model}@{models.CHAMPION}", settings, Path(scratch))
@@ -31,14 +30,12 @@ def verify_champion(model: str) -> Verdict:
         renew_deployment(found.mlflow_id)
     told = f"{verification.verdict}: {'; '.join(verification.comparison.reasons[:3])}"
     get_run_logger().info("%s@champion %s", model, told)
-    if not verification.verdict.passed:
-        announce(NOT_VERIFIED, model, told)
-    return verification.verdict
+    return verification.verdict.value
 
 
 @flow(name="verify-champions")
-def verify_champions(names: tuple[str, ...] = ()) -> dict[str, Verdict]:
-    """Verify the champions of some models.
+def verify_champions(names: tuple[str, ...] = ()) -> dict[str, str]:
+    """Verify the champions of some models, and return what was found of each.
 
     Parameters
     ----------
@@ -48,14 +45,20 @@ def verify_champions(names: tuple[str, ...] = ()) -> dict[str, Verdict]:
     Raises
     ------
     ArtifactError
-        If one did not come out again; all are tried first.
+        If one did not come out again, or could not be tried; all are tried first.
     """
     chosen = names or tuple(name for name in models.list_models() if models.find_alias(name, models.CHAMPION))
-    verdicts = {name: verify_champion(name) for name in chosen}
-    create_table_artifact(
-        [{"model": name, "verdict": verdict.value} for name, verdict in verdicts.items()], key="verify"
-    )
-    bad = {name: verdict.value for name, verdict in verdicts.items() if not verdict.passed}
+    found = {name: _tried(name) for name in chosen}
+    create_table_artifact([{"model": name, "verdict": told} for name, told in found.items()], key="verify")
+    passed = {verdict.value for verdict in Verdict if verdict.passed}
+    bad = [f"{name}: {told}" for name, told in found.items() if told not in passed]
     if bad:
-        raise ArtifactError("a champion did not come out again", got=", ".join(f"{n}: {v}" for n, v in bad.items()))
-    return verdicts
+        raise ArtifactError("a champion did not come out again", got="; ".join(bad))
+    return found
+
+
+def _tried(model: str) -> str:
+    try:
+        return verify_champion(model)
+    except CascadaError as error:
+        return f"not tried: {error.what}"

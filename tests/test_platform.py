@@ -91,7 +91,7 @@ def test_the_overview_shows_what_there_is(platform: Project) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_a_run_whose_machine_dies_ends_as_crashed_and_is_told(new_project: Callable[..., Project]) -> None:
     """Nobody is left to tell Prefect that the run is gone, so its own automation must; a new worker tells people."""
     with hearing() as (address, heard):
@@ -111,7 +111,7 @@ def test_a_run_whose_machine_dies_ends_as_crashed_and_is_told(new_project: Calla
         for process in (psutil.Process(worker["pid"]), *family):
             process.kill()
         assert len(family) >= 1, "the run was a process of the worker's"
-        wait_for(lambda: httpx.get(f"{ask}/flow_runs/{run}").json()["state_name"] == "Crashed", seconds=240)
+        wait_for(lambda: httpx.get(f"{ask}/flow_runs/{run}").json()["state_name"] == "Crashed", seconds=480)
         assert "no heartbeat" in httpx.get(f"{ask}/flow_runs/{run}").json()["state"]["message"]
         assert project.cascada("up", "worker", timeout=120).returncode == 0
         wait_for(lambda: any("Crashed" in told["title"] for told in heard), seconds=120)

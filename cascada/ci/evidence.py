@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -49,7 +50,7 @@ class Evidence:
     reasons
         What stands against it.
     cost
-        What the run's tags say of money and energy, by tag.
+        Money and energy of the run with their units, as `flows.bills` tags it.
     """
 
     manifest: Manifest
@@ -98,9 +99,18 @@ def gather(run: str, settings: Settings, scratch: Path, *, against: str = "champ
         score=score_run(manifest, located.verifications(settings)),
         standing="" if version is None else _standing(version),
         reasons="" if version is None else version.tags.get("verdict_reasons", ""),
-        cost={key: value for key, value in sorted(tags.items()) if key.startswith(("cost", "energy"))},
+        cost=_cost(tags),
         rival=_rival(located, settings, scratch, against),
     )  # fmt: skip
+
+
+def _cost(tags: Mapping[str, str]) -> dict[str, str]:
+    found = {}
+    if "money" in tags:
+        found["money"] = f"{float(tags['money']):.4f} {tags.get('currency', '')}".rstrip()
+    if "energy_kwh" in tags:
+        found["energy"] = f"{float(tags['energy_kwh']):.4f} kWh"
+    return found
 
 
 def _standing(version: ModelVersion) -> str:

@@ -95,7 +95,7 @@ def train(
     chosen = experiments or _touched(settings, base, among)
     sets = [*(overrides or ()), *([] if seed is None else [f"seed={seed}"])]
     loaded = [load_experiment(path, sets, catalog=settings.catalog) for path in chosen]
-    orders = [Order(experiment, commit, ref or _branch(settings), pool) for experiment in loaded]
+    orders = [Order(experiment, commit, ref or _branch(settings), pool, settings.pull_request) for experiment in loaded]
     ended = _run(settings, orders, Patience(worker_s=wait_for_worker, server_s=patience))
     _write_outputs(
         outputs,

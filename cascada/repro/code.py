@@ -108,15 +108,30 @@ def restore_code(folder: Path, state: CodeState, target: Path, *, repository: Pa
     ArtifactError
         If the commit is not there any more, kept changes are missing or altered, or they do not apply.
     """
-    require_commit(repository, state.commit)
-    top = run_git(repository, "rev-parse", "--show-toplevel").decode().strip()
-    # The clone borrows the repository's objects, so that a commit that no branch holds any more is found, too.
-    run_git(repository, "clone", "--quiet", "--shared", "--no-checkout", top, str(target.resolve()))
-    run_git(target, "checkout", "--quiet", "--detach", state.commit)
+    clone_commit(repository, state.commit, target)
     if state.diff_sha256:
         _apply(folder / _DIFF, state.diff_sha256, target)
     if state.untracked:
         _unpack(folder / _UNTRACKED, state.untracked, target)
+
+
+def clone_commit(repository: Path, commit: str, target: Path) -> None:
+    """Clone a repository at a commit; the clone borrows its objects, also of a commit that no branch holds any more.
+
+    Parameters
+    ----------
+    target
+        A folder that does not exist yet, or is empty.
+
+    Raises
+    ------
+    ArtifactError
+        If the commit is not there.
+    """
+    require_commit(repository, commit)
+    top = run_git(repository, "rev-parse", "--show-toplevel").decode().strip()
+    run_git(repository, "clone", "--quiet", "--shared", "--no-checkout", top, str(target.resolve()))
+    run_git(target, "checkout", "--quiet", "--detach", commit)
 
 
 def require_commit(repository: Path, commit: str) -> None:

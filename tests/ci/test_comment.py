@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from projects import REPOSITORY
 
 from cascada.ci.comment import MARKER, render_comment
-from cascada.ci.evidence import Evidence, Rival
+from cascada.ci.evidence import Evidence, Rival, _cost
 from cascada.ci.markdown import LIMIT, fit, plain, quoted
 from cascada.evaluation.flips import Flip
 from cascada.evaluation.metrics import Evaluation, Metric, wilson
@@ -50,7 +50,7 @@ def evidence(text: str = "demo") -> Evidence:
     ]
     return Evidence(
         manifest=manifest, evaluation=evaluation(80), score=score_run(manifest), reasons=text,
-        standing=f"{text} version 2, challenger", cost={"cost_eur": text},
+        standing=f"{text} version 2, challenger", cost={"money": text},
         rival=Rival("champion, version 1", evaluation(70), diff, flips),
     )  # fmt: skip
 
@@ -138,3 +138,9 @@ def test_the_marker_of_the_poster_is_that_of_the_comment() -> None:
     poster = (REPOSITORY / ".github" / "post_comment.py").read_text()
     assert f'MARKER = "{MARKER}"' in poster
     assert Path(REPOSITORY / ".github" / "workflows" / "comment.yml").exists()
+
+
+def test_cost_is_what_bills_tag() -> None:
+    tags = {"money": "0.0123", "currency": "EUR", "energy_kwh": "0.0004", "energy_cpu": "estimated", "wall_s": "3.5"}
+    assert _cost(tags) == {"money": "0.0123 EUR", "energy": "0.0004 kWh"}
+    assert _cost({"energy_cpu": "estimated"}) == {}

@@ -153,6 +153,7 @@ def test_a_pull_request_gets_one_comment_that_is_replaced(scene: Scene) -> None:
     (posted,) = scene.comments
     assert posted["path"] == "/repos/owner/cascada/issues/7/comments"
     for told in (
+        "energy",
         "champion, version 1",
         "flipped events",
         "epochs",

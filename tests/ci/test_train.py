@@ -109,7 +109,7 @@ def test_a_run_that_no_worker_takes_is_told_and_cancelled(pushed: Project, prefe
     answer = pushed.cascada("ci", "train", DEMO, "--pool", "deserted", "--wait-for-worker", "4", "--ref", "x")
     assert answer.returncode == 5
     assert "no worker of the pool 'deserted' is online; waited 4 s" in answer.stderr
-    assert "prefect worker start --pool deserted" in answer.stderr
+    assert "cascada agent start --pool deserted" in answer.stderr
     (run,) = runs_of(pushed, "ci:x:demo")
     assert run["state"]["type"] == "CANCELLED"
 
