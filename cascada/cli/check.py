@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cascada.cli.context import read_settings
 from cascada.cli.render import stdout
 from cascada.errors import PlatformError, SourceError
+from cascada.logs import configure_logging
 
 if TYPE_CHECKING:
     from cascada.repro.checks.evidence import Evidence
@@ -19,7 +21,11 @@ if TYPE_CHECKING:
 def check(
     project: Annotated[Path, typer.Argument(help="a folder of the project", show_default="here")] = Path(),
     run: Annotated[
-        str, typer.Option("--run", help="run to look at: id, MLflow run id or MODEL@ALIAS; else the newest")
+        str,
+        typer.Option(
+            "--run",
+            help="run to look at: id, or MODEL@ALIAS of an experiment; else the newest of `cascada run`",
+        ),
     ] = "",
     specification: Annotated[
         bool, typer.Option("--specification", help="print the specification, in Markdown, instead")
@@ -35,6 +41,9 @@ def check(
     from cascada.repro.specification import load_specification, render
 
     asked = load_specification()
+    if specification and as_json:
+        stdout.print_json(asked.model_dump_json())
+        return
     if specification:
         sys.stdout.write(render(asked))
         return
@@ -53,15 +62,18 @@ def _evidence(project: Path, run: str, scratch: Path) -> Evidence:
     from cascada.repro.checks.evidence import Evidence
     from cascada.repro.code import work_tree
     from cascada.repro.record import list_records
-    from cascada.settings import Settings, apply_environment
+    from cascada.settings import apply_environment
 
     if not project.is_dir():
         raise SourceError("there is no such folder", where=str(project))
     try:
         root = work_tree(project)
     except PlatformError:
+        if run:
+            raise
         return Evidence(project.resolve())
-    settings = Settings(root=root)
+    settings = read_settings(root)
+    configure_logging(verbose=False)
     records = list_records(settings.home)
     if not run and not records:
         return Evidence(root)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,6 +31,8 @@ def doctor(
     ] = False,
     arguments: Annotated[str, typer.Option("--args", help="of the probed script, as in a shell")] = "",
     data: Annotated[list[Path] | None, typer.Option("--data", help="what the probed script reads")] = None,
+    outputs: Annotated[list[Path] | None, typer.Option("--out", help="what the probed script writes")] = None,
+    timeout: Annotated[float | None, typer.Option(min=0.1, help="limit of each of the two runs in s")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print as JSON")] = False,
 ) -> None:
     """Examine a project before it runs: its code, installed versions, machine and git repository.
@@ -37,8 +41,11 @@ def doctor(
     a rule there.
     """
     if rules:
-        show_rules()
+        _tell_rules(as_json=as_json)
         return
+    probed = _probe_of(paths, arguments, data, outputs, timeout) if probe else None
+    if not probe and (arguments or data or outputs or timeout):
+        raise ConfigError("--args, --data, --out and --timeout are of a probe", hint="add --probe")
     from cascada.repro.diagnosis import Diagnosis
     from cascada.repro.lint.check import lint_paths
     from cascada.repro.preflight import check_machine, check_repository
@@ -50,7 +57,7 @@ def doctor(
         check_versions(root, root / ".cascada"),
         check_machine(),
         check_repository(root),
-        *([_probe(_one_script(paths), shlex.split(arguments), data or [])] if probe else []),
+        *([_probe(probed)] if probed else []),
     )
     diagnosis = Diagnosis(sections=sections)
     if as_json:
@@ -68,20 +75,52 @@ def _one_script(paths: list[Path] | None) -> Path:
     )
 
 
-def _probe(script: Path, arguments: list[str], data: list[Path]) -> Section:
-    from cascada.jobs.probe import probe
-    from cascada.repro.diagnosis import Finding, Section, Severity
+def _tell_rules(*, as_json: bool) -> None:
+    from cascada.repro.lint.check import all_rules
 
-    stderr.print(f"running {script} twice", markup=False)
-    result = probe(script, arguments, cwd=Path.cwd(), data=data)
+    if not as_json:
+        show_rules()
+        return
+    told = [
+        {"rule": one.number, "severity": one.severity.name, "name": one.name, "why": one.why, "fix": one.fix}
+        for one in all_rules()
+    ]
+    stdout.print_json(json.dumps(told))
+
+
+@dataclass(frozen=True)
+class _Probed:
+    script: Path
+    arguments: list[str]
+    data: list[Path]
+    outputs: list[Path]
+    timeout_s: float | None
+
+
+def _probe_of(
+    paths: list[Path] | None, arguments: str, data: list[Path] | None, outputs: list[Path] | None, timeout: float | None
+) -> _Probed:
+    try:
+        words = shlex.split(arguments)
+    except ValueError as error:
+        raise ConfigError("--args cannot be read as a shell reads it", got=f"{arguments}: {error}") from error
+    return _Probed(_one_script(paths), words, data or [], outputs or [], timeout)
+
+
+def _probe(asked: _Probed) -> Section:
+    from cascada.jobs.probe import probe
+    from cascada.repro.diagnosis import Section, Severity, finding
+
+    stderr.print(f"running {asked.script} twice", markup=False)
+    result = probe(
+        asked.script, asked.arguments, cwd=Path.cwd(), data=asked.data, outputs=asked.outputs, timeout_s=asked.timeout_s
+    )
     examined = f"{result.steps} steps of training, twice" if result.steps else "the script's results, twice"
     if result.same:
         return Section(title="Probe", examined=f"{examined}: {result.explanation}", findings=())
-    finding = Finding(
-        rule="P400", name="two runs differ", severity=Severity.error, path=str(script), message=result.explanation,
-        fix="seed what is named, sort what is listed, or fix threads and kernels; then probe again",
-    )  # fmt: skip
-    return Section(title="Probe", examined=examined, findings=(finding,))
+    fix = "seed what is named, sort what is listed, or fix threads and kernels; then probe again"
+    found = finding("P400", "two runs differ", Severity.error, result.explanation, fix, str(asked.script))
+    return Section(title="Probe", examined=examined, findings=(found,))
 
 
 def _project(paths: list[Path]) -> Path:

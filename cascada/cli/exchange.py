@@ -29,7 +29,7 @@ from cascada.cli.repro import (
     start_prefect,
     tell,
 )
-from cascada.errors import ArtifactError
+from cascada.errors import ArtifactError, ConfigError
 
 if TYPE_CHECKING:
     from cascada.jobs.export import Exported
@@ -44,6 +44,8 @@ def export(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Write a run as a Workflow Run RO-Crate: record, code at its commit, input data or their hashes."""
+    if data and not with_data:
+        raise ConfigError("--data says where the data are that --with-data packs", hint="add --with-data")
     settings = enter()
     from cascada.jobs.export import export_run
     from cascada.jobs.locate import locate

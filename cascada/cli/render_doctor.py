@@ -1,4 +1,4 @@
-"""What the terminal shows of a diagnosis and of a checklist."""
+"""What the terminal shows of a diagnosis."""
 
 from __future__ import annotations
 

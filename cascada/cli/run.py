@@ -35,8 +35,9 @@ def run(
         bool, typer.Option("--trace", help="trace a training of PyTorch step by step, for `cascada diff --trace`")
     ] = False,
     trace_every: Annotated[
-        int, typer.Option(min=1, help="steps between two of a trace that are hashed by parameter")
-    ] = DEFAULT_EVERY,
+        int | None,
+        typer.Option(min=1, help=f"trace, with every so manieth step hashed by parameter; {DEFAULT_EVERY} by --trace"),
+    ] = None,
 ) -> None:
     """Run a script or notebook as it is and record what makes it reproducible; its exit code is this command's."""
     settings = enter()
@@ -49,14 +50,14 @@ def run(
     record = execute(
         script, arguments or [], cwd=Path.cwd(), record_folder=new_record(settings.home).folder, seed=seed,
         data=data or [], outputs=outputs or [], name=name, timeout_s=timeout, overrides=overrides or [],
-        parameters=read_yaml(params, "parameter file") if params else {}, trace_every=trace_every if trace else 0,
-        terminal=True,
+        parameters=read_yaml(params, "parameter file") if params else {},
+        trace_every=trace_every or (DEFAULT_EVERY if trace else 0), terminal=True,
     )  # fmt: skip
     start_mirror(settings.home)
     announce_end(record, settings)
     manifest = record.manifest
     reason = f": {manifest.error}" if manifest.error else ""
     stderr.print(f"run {record.run_id} {manifest.status}{reason}", markup=False, soft_wrap=True)
-    if trace and not manifest.assessment["trace"]["steps"]:
+    if (trace or trace_every) and not manifest.assessment["trace"]["steps"]:
         stderr.print("no trace: no optimizer of PyTorch took a step in the script's process", markup=False)
     sys.exit(manifest.exit_code)

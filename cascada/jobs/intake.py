@@ -88,10 +88,15 @@ def _take(source: Path, home: Path) -> Intake:
         outcome: Literal["imported", "here already"] = "here already" if found else "imported"
         return Intake(run_id=manifest.run_id, source=source, outcome=outcome)
     except (ArtifactError, SourceError) as error:
-        reason = ": ".join(part for part in (error.what, error.got) if part)
-        return Intake(run_id=source.stem, source=source, outcome="refused", reason=reason)
+        return _refused(source, ": ".join(part for part in (error.what, error.got) if part))
+    except (OSError, AttributeError, KeyError, TypeError, ValueError) as error:  # JSON, but not that of a record
+        return _refused(source, f"the record cannot be read: {type(error).__name__}: {error}")
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _refused(source: Path, reason: str) -> Intake:
+    return Intake(run_id=source.stem, source=source, outcome="refused", reason=reason)
 
 
 def _copy(source: Path, aside: Path) -> RunRecord:
@@ -110,7 +115,7 @@ def _copy(source: Path, aside: Path) -> RunRecord:
 def _judge(record: RunRecord, home: Path) -> bool:
     """Tell whether the run is here already; refuse one that contradicts itself, has not ended, or has a namesake."""
     manifest = record.manifest
-    altered = _contradictions(record)
+    altered = contradictions(record, manifest)
     if altered:
         raise ArtifactError(altered[0])
     here = home / "runs" / manifest.run_id
@@ -121,13 +126,6 @@ def _judge(record: RunRecord, home: Path) -> bool:
         told = "the run has not ended, or was killed with its supervisor on a machine that cannot be asked from here"
         raise ArtifactError(told, got=f"status running on {manifest.process.get('host', 'an unknown host')}")
     return manifest.kind == "experiment" and is_in_mlflow(manifest.run_id)
-
-
-def _contradictions(record: RunRecord) -> list[str]:
-    try:
-        return contradictions(record, record.manifest)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:  # JSON, but not that of a record
-        raise ArtifactError("the record cannot be read", got=f"{type(error).__name__}: {error}") from error
 
 
 def _require_same(one: Path, here: Path) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cascada.errors import ConfigError, PlatformError
-from cascada.jobs.execute import DEFAULT_SEED, execute
+from cascada.jobs.execute import execute
 from cascada.jobs.inputs import path_from
 from cascada.jobs.preconditions import link_inputs
 from cascada.jobs.replay import import_path
@@ -23,9 +23,8 @@ from cascada.repro.causes import diff_traces
 from cascada.repro.code import capture_code, restore_code, work_tree
 from cascada.repro.compare import Verdict, compare_results
 from cascada.repro.environment import CodeState
-from cascada.repro.fingerprint import file_sha256
 from cascada.repro.record import RunRecord
-from cascada.repro.results import results_of
+from cascada.repro.results import results_of_record
 from cascada.repro.secrecy import own_secrets
 
 STEPS = 20
@@ -65,8 +64,8 @@ class _Project:
 
 
 def probe(
-    script: Path | str, arguments: Sequence[str] = (), *, cwd: Path, seed: int = DEFAULT_SEED,
-    data: Sequence[Path] = (), outputs: Sequence[Path] = (), steps: int = STEPS, timeout_s: float | None = None,
+    script: Path | str, arguments: Sequence[str] = (), *, cwd: Path, data: Sequence[Path] = (),
+    outputs: Sequence[Path] = (), timeout_s: float | None = None,
 ) -> ProbeResult:  # fmt: skip
     """Run a script twice with the same seed and compare.
 
@@ -94,8 +93,9 @@ def probe(
     if Path(script).suffix == ".ipynb":
         raise ConfigError("a probe takes a script", got=str(script), hint="`cascada run` and `cascada verify` take it")
     with tempfile.TemporaryDirectory(prefix="cascada-probe-") as scratch:
-        project = _keep(Path(script), tuple(arguments), cwd, (tuple(data), tuple(outputs)), Path(scratch) / "code")
-        records = [_run(project, Path(scratch), number, seed, steps, timeout_s) for number in (1, 2)]
+        script = Path(os.path.relpath(cwd / script, cwd))
+        project = _keep(script, tuple(arguments), cwd, (tuple(data), tuple(outputs)), Path(scratch) / "code")
+        records = [_run(project, Path(scratch), number, timeout_s) for number in (1, 2)]
         return _compare(*records)
 
 
@@ -110,7 +110,7 @@ def _keep(
 
 
 def _run(
-    project: _Project, scratch: Path, number: int, seed: int, steps: int, timeout_s: float | None
+    project: _Project, scratch: Path, number: int, timeout_s: float | None
 ) -> RunRecord:  # fmt: skip
     """Run once, in a fresh checkout at the same path: a path may end up in what a script writes."""
     checkout = scratch / project.root.name
@@ -120,8 +120,8 @@ def _run(
     cwd.mkdir(parents=True, exist_ok=True)
     link_inputs(_inputs(project), checkout)
     record = execute(
-        project.script, project.arguments, cwd=cwd, record_folder=scratch / f"run-{number}", seed=seed,
-        data=project.data, outputs=project.outputs, timeout_s=timeout_s, trace_every=1, stop_after=steps,
+        project.script, project.arguments, cwd=cwd, record_folder=scratch / f"run-{number}",
+        data=project.data, outputs=project.outputs, timeout_s=timeout_s, trace_every=1, stop_after=STEPS,
         environment={"PYTHONPATH": import_path(project.root, checkout, os.environ.get("PYTHONPATH", ""))},
     )  # fmt: skip
     _require_finished(record, timeout_s)
@@ -137,12 +137,12 @@ def _require_finished(record: RunRecord, timeout_s: float | None) -> None:
     manifest = record.manifest
     if manifest.exit_code == TIMED_OUT:
         raise PlatformError(
-            "the probe did not end in time", got=f"more than {timeout_s:g} s", hint="give it a longer timeout"
+            "the probe did not end in time", got=f"more than {timeout_s:g} s", hint="give it longer: --timeout"
         )
     if manifest.status != "finished":
         raise PlatformError(
             "the script failed in the probe", where="a checkout of the project", got=manifest.error,
-            hint="files that git does not know are not there: name them as data",
+            hint="files that git does not know are not there: name them with --data",
         )  # fmt: skip
 
 
@@ -154,10 +154,10 @@ def _compare(one: RunRecord, other: RunRecord) -> ProbeResult:
             return ProbeResult(same=False, steps=0, explanation="only one of two runs took an optimizer step")
         found = diff_traces(one.folder, other.folder, manifests)
         return ProbeResult(same=found.divergence is None, steps=min(found.steps), explanation=str(found))
-    results = [results_of(record.manifest, printed_sha256=_printed(record)) for record in (one, other)]
-    compared = compare_results(results[0], results[1])
+    compared = compare_results(results_of_record(one), results_of_record(other))
+    if compared.verdict is Verdict.UNVERIFIABLE:
+        raise PlatformError(
+            "the script left nothing to compare", expected="a metric, an output file, or something printed",
+            hint="name what it writes with --out",
+        )  # fmt: skip
     return ProbeResult(compared.verdict is Verdict.IDENTICAL, 0, "; ".join(compared.reasons))
-
-
-def _printed(record: RunRecord) -> str:
-    return file_sha256(record.log) if record.log.exists() and record.log.stat().st_size else ""

@@ -20,13 +20,13 @@ from cascada.jobs.replay import plan_replay, replay, replay_environment
 from cascada.jobs.retrain import input_folder, is_simulated, retrain
 from cascada.jobs.supervise import TIMED_OUT
 from cascada.repro.causes import both_traced
-from cascada.repro.compare import Comparison, Results, Tolerance, Verdict, compare_results, settle, spread_of
+from cascada.repro.compare import Comparison, Tolerance, Verdict, compare_results, settle, spread_of
 from cascada.repro.environment import Record
 from cascada.repro.fingerprint import file_sha256
 from cascada.repro.manifest import Manifest
 from cascada.repro.packages import tell_changes
 from cascada.repro.record import RunRecord
-from cascada.repro.results import results_of
+from cascada.repro.results import results_of, results_of_record
 from cascada.repro.seeds import integer_seed
 from cascada.repro.verification import AspectCheck, Level, Verification, compare_aspects
 from cascada.settings import Settings
@@ -262,7 +262,7 @@ def _replay(bench: _Bench, found: Findings) -> tuple[Comparison, tuple[AspectChe
 
 
 def _compare(bench: _Bench, made: RunRecord) -> Comparison:
-    original, replayed, ignore = _results(bench.record), _results(made), bench.request.ignore
+    original, replayed, ignore = results_of_record(bench.record), results_of_record(made), bench.request.ignore
     one, other = original.without(ignore), replayed.without(ignore)
     kept = (bench.record.outputs, made.outputs)
     comparison = compare_results(one, other, bench.request.tolerance, kept=kept)
@@ -296,11 +296,6 @@ def _trouble(bench: _Bench, made: RunRecord) -> Comparison | None:
         return _unverifiable([f"the data are not those of the run: {bench.tail(made, 'replay')}"])
     told = f"the recorded run {manifest.status}, the replay {replayed.status}: {replayed.error}"
     return Comparison(verdict=Verdict.DIVERGED, reasons=(told.rstrip(": "), bench.tail(made, "replay")))
-
-
-def _results(record: RunRecord) -> Results:
-    printed = file_sha256(record.log) if record.log.exists() and record.log.stat().st_size else ""
-    return results_of(record.manifest, printed_sha256=printed)
 
 
 def _other_seeds(bench: _Bench) -> list[dict[str, float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -14,6 +15,9 @@ _SUBMODULE = b"commit"
 _PACKS = Path(".git", "objects", "pack")
 # Without deltas, threads and what the repository has packed before, the same commit gives the same bytes.
 _PLAIN = ("--quiet", "--window=0", "--threads=1", "--compression=6", "--no-reuse-delta", "--no-reuse-object")
+
+LICENCE_FILE = re.compile(r"^(licen[cs]e|copying)([.-].*)?$", re.IGNORECASE)
+"""Names of files that hold a licence."""
 
 
 def pack_commit(repository: Path, commit: str, target: Path) -> Path:
@@ -93,6 +97,11 @@ def read_at(repository: Path, commit: str, name: str) -> str:
         return run_git(repository, "show", f"{commit}:{name}").decode(errors="replace")
     except CascadaError:
         return ""
+
+
+def names_at(repository: Path, commit: str) -> list[str]:
+    """List the files at the top of a commit."""
+    return run_git(repository, "ls-tree", "--name-only", commit).decode(errors="replace").splitlines()
 
 
 def author_of(repository: Path, commit: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import resource
 import shutil
@@ -119,9 +120,17 @@ class Meter:
 
 def count_gpus(hardware: Hardware, environment: Mapping[str, str]) -> int:
     """Count the GPUs of a machine that a process may use."""
-    visible = environment.get("CUDA_VISIBLE_DEVICES")
-    named = len(hardware.gpus) if visible is None else len([name for name in visible.split(",") if name.strip()])
-    return min(named, len(hardware.gpus))
+    visible = _visible(environment)
+    return len(hardware.gpus) if visible is None else min(len(visible), len(hardware.gpus))
+
+
+def _visible(environment: Mapping[str, str]) -> list[str] | None:
+    """List the GPUs that a process may use; None where nothing is said. A number below zero ends the list (CUDA)."""
+    said = environment.get("CUDA_VISIBLE_DEVICES")
+    if said is None:
+        return None
+    names = [name.strip() for name in said.split(",")]
+    return list(itertools.takewhile(lambda name: name and not name.startswith("-"), names))
 
 
 def _cpu_seconds() -> float:
@@ -145,10 +154,10 @@ def _range(zone: Path) -> int:
 
 def _gpu_query(environment: Mapping[str, str]) -> list[str]:
     """Make the command that reads the power of the GPUs that this process may use; nothing without a driver."""
-    if shutil.which("nvidia-smi") is None:
+    visible = _visible(environment)
+    if shutil.which("nvidia-smi") is None or visible == []:
         return []
-    visible = environment.get("CUDA_VISIBLE_DEVICES")
-    chosen = [f"--id={visible}"] if visible else []
+    chosen = [f"--id={','.join(visible)}"] if visible else []
     return ["nvidia-smi", *chosen, "--query-gpu=power.draw", "--format=csv,noheader,nounits"]
 
 

@@ -18,7 +18,7 @@ from rocrate.model.contextentity import ContextEntity
 from rocrate.model.entity import Entity
 from rocrate.rocrate import ROCrate
 
-from cascada.repro.commit import author_of, read_at
+from cascada.repro.commit import LICENCE_FILE, author_of, names_at, read_at
 from cascada.repro.crate import Part
 from cascada.repro.environment import Record
 from cascada.repro.manifest import Manifest
@@ -30,7 +30,6 @@ _STATUS = "http://schema.org/"
 _LONGEST = 1000  # characters of a parameter's value; the record has them all
 _RESULTS = ("record/outputs/", "record/output.log", "record/metrics.jsonl")
 _SETTINGS = ("record/lock.txt", "record/experiment.yaml", "record/code/")
-LICENCES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE", "COPYING")
 
 
 class Citation(Record):
@@ -41,7 +40,7 @@ class Citation(Record):
     authors
         As the Citation File Format writes them: persons have ``family-names``, entities ``name``.
     licence
-        Identifiers of SPDX; the first file of `LICENCES` stands for them when there are none.
+        Identifiers of SPDX; a file of a licence stands for them when there are none.
     """
 
     authors: tuple[dict[str, Any], ...] = ()
@@ -76,7 +75,7 @@ def read_citation(repository: Path, commit: str) -> Citation:
     """Read what a commit says of authors and licence; what is not valid YAML says nothing."""
     try:
         found = yaml.safe_load(read_at(repository, commit, "CITATION.cff")) or {}
-    except yaml.YAMLError:
+    except (ValueError, yaml.YAMLError):  # a date that does not exist is a ValueError
         found = {}
     found = found if isinstance(found, dict) else {}
     licence = found.get("license") or ()
@@ -84,7 +83,7 @@ def read_citation(repository: Path, commit: str) -> Citation:
     return Citation(
         authors=tuple(authors),
         licence=(licence,) if isinstance(licence, str) else tuple(map(str, licence)),
-        licence_file=next((name for name in LICENCES if read_at(repository, commit, name)), ""),
+        licence_file=next(filter(LICENCE_FILE.match, names_at(repository, commit)), ""),
         url=str(found.get("repository-code") or found.get("url") or ""),
         committer=author_of(repository, commit),
     )

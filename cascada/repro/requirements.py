@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from cascada.errors import ConfigError
 from cascada.repro.packages import normalised
@@ -85,7 +86,17 @@ def _toml(path: Path) -> Needs:
         return Needs(path.name, pins, is_lock=True, partial=True, hashed=True)
     project = table.get("project", {})
     listed = tuple(_requirement(text, path) for text in project.get("dependencies", []))
-    return Needs(path.name, listed, is_lock=False, requires_python=project.get("requires-python", ""))
+    return Needs(path.name, listed, is_lock=False, requires_python=_python(project.get("requires-python", ""), path))
+
+
+def _python(text: str, path: Path) -> str:
+    try:
+        SpecifierSet(text)
+    except InvalidSpecifier as error:
+        raise ConfigError(
+            "requires-python is no version specifier", where=str(path), got=text, expected=">=3.11"
+        ) from error
+    return text
 
 
 def _pin(package: dict[str, Any]) -> Requirement:

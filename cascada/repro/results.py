@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cascada.repro.compare import Results
-from cascada.repro.fingerprint import json_sha256
+from cascada.repro.fingerprint import file_sha256, json_sha256
 from cascada.repro.manifest import Manifest
+from cascada.repro.record import RunRecord
 
 NOT_A_NUMBER = float("nan")  # JSON has none: a metric that is null was NaN
 
@@ -24,6 +25,12 @@ def results_of(manifest: Manifest, *, printed_sha256: str = "") -> Results:
         outputs=dict(assessment.get("outputs") or {}),
         printed_sha256=printed_sha256,
     )
+
+
+def results_of_record(record: RunRecord) -> Results:
+    """Read the results of a record, what it printed included."""
+    printed = file_sha256(record.log) if record.log.exists() and record.log.stat().st_size else ""
+    return results_of(record.manifest, printed_sha256=printed)
 
 
 def _metrics(value: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> dict[str, float]:

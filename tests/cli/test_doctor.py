@@ -10,6 +10,7 @@ from repositories import repository
 from typer.testing import CliRunner, Result
 
 from cascada.cli.main import app
+from cascada.errors import ConfigError
 
 SEED = "import time\nseed = int(time.time())\n"
 
@@ -110,4 +111,15 @@ def test_a_probe_runs_twice_and_names_the_first_difference(tmp_path: Path, monke
 
 
 def test_a_probe_wants_one_script(project: Path) -> None:
-    assert doctor("--probe").exit_code != 0
+    for arguments, told in (
+        (["--probe"], "--probe runs one script"),
+        (["train.py", "--probe", "--args", "'x"], "cannot be read as a shell reads it"),
+        (["train.py", "--args", "x"], "are of a probe"),
+    ):
+        refused = doctor(*arguments).exception
+        assert isinstance(refused, ConfigError), arguments
+        assert told in refused.what
+
+
+def test_the_rules_as_json() -> None:
+    assert {"D101", "D603"} <= {one["rule"] for one in json.loads(doctor("--rules", "--json").stdout)}

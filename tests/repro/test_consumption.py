@@ -62,7 +62,9 @@ def test_power_that_nvidia_smi_reads_is_summed_over_time(tmp_path: Path, monkeyp
     assert "--id=0,2" in (tmp_path / "nvidia-smi.calls").read_text()
 
 
-@pytest.mark.parametrize(("visible", "count"), [(None, 2), ("", 0), ("1", 1), ("0,1", 2), ("0,1,2", 2)])
+@pytest.mark.parametrize(
+    ("visible", "count"), [(None, 2), ("", 0), ("-1", 0), ("0,-1,1", 1), ("1", 1), ("0,1", 2), ("0,1,2", 2)]
+)
 def test_gpus_are_counted_as_the_process_may_see_them(visible: str | None, count: int) -> None:
     machine = Hardware(machine="m", processor="p", cores=1, memory_gib=1.0, gpus=("a", "b"))
     assert count_gpus(machine, {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}) == count

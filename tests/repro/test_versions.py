@@ -55,6 +55,7 @@ def test_this_environment_has_no_conflict() -> None:
         ("uv.lock", UV_LOCK.replace(NUMPY, "1.0"), ["P102"]),
         ("pylock.toml", PYLOCK, ["P102"]),
         ("pylock.toml", "[[packages", ["P100"]),
+        ("pyproject.toml", '[project]\nname = "x"\ndependencies = ["numpy"]\nrequires-python = "3.11"\n', ["P100"]),
         ("pyproject.toml", '[project]\nname = "x"\ndependencies = ["numpy>=1"]\n', ["P104"]),
         ("pyproject.toml", '[project]\ndependencies = ["numpy<1"]\nrequires-python = "<3"\n', ["P101", "P102", "P104"]),
     ],

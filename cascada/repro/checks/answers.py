@@ -9,6 +9,7 @@ from typing import Literal
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
+from cascada.config.reading import read_yaml
 from cascada.errors import ConfigError, nearest
 from cascada.repro.environment import Record
 from cascada.repro.specification import Specification
@@ -32,12 +33,12 @@ def read_answers(root: Path, specification: Specification) -> dict[str, Answer]:
         If it is not valid or names an unknown requirement.
     """
     path = root / ANSWERS
-    if not path.is_file():
+    if not path.is_file() or not path.read_bytes().strip():
         return {}
+    content = read_yaml(path, "project's answers")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
         answers = TypeAdapter(dict[str, Answer]).validate_python(_words(content))
-    except (yaml.YAMLError, ValidationError) as error:
+    except ValidationError as error:
         raise ConfigError(
             "the project's answers are not valid", where=str(path), got=_first(error),
             expected="ID: {answer: yes | no | not applicable, reason: why}",

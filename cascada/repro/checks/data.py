@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from cascada.repro.checks.evidence import Evidence, Outcome, check, failed, of_run, passed
+from cascada.repro.fingerprint import file_sha256
 from cascada.repro.manifest import Manifest
 
 _DESCRIBING = re.compile(
@@ -64,7 +66,9 @@ def _missing(path: Path) -> list[str]:
     if not content:
         return ["valid JSON"]
     found = [key for key in ("name", "license", "distribution") if not content.get(key)]
-    files = [one for one in content.get("distribution") or () if str(one.get("@type", "")).endswith("FileObject")]
+    listed = content.get("distribution") or ()
+    listed = [listed] if isinstance(listed, dict) else [one for one in listed if isinstance(one, dict)]
+    files = [one for one in listed if str(one.get("@type", "")).endswith("FileObject")]
     unhashed = [str(one.get("name")) for one in files if not (one.get("sha256") or one.get("md5"))]
     return found + [f"the hash of {name}" for name in unhashed]
 
@@ -83,8 +87,8 @@ def partitions_hashed(evidence: Evidence) -> Outcome:
     level, reason, step = evidence.levels["partitions"]
     if level >= 2:
         return passed(reason)
-    parts = dict(_parts(evidence.run))
-    if len(parts) > 1 and all(one.get("sha256") for one in parts.values()):
+    parts = _parts(evidence.run)
+    if len(parts) > 1 and all(one.get("sha256") for inputs in parts.values() for one in inputs):
         return passed(f"inputs with hash: {', '.join(sorted(parts))}")
     step = "write the partitions to files such as train.csv and test.csv, and name them with --data"
     return failed(reason, step)
@@ -100,21 +104,30 @@ def partitions_disjoint(evidence: Evidence) -> Outcome:
         if total > kept:
             return failed(f"partitions have {total} rows, the data {kept}", "put every row into one partition")
         return passed(f"{total} rows in partitions of {kept}")
-    parts = {name: evidence.root / one["path"] for name, one in _parts(manifest)}
-    rows = {name: _rows(path) for name, path in sorted(parts.items()) if _can_be_read(path)}
-    if len(rows) < 2:
+    parts = _parts(manifest)
+    paths = {name: [evidence.root / one["path"] for one in inputs] for name, inputs in sorted(parts.items())}
+    if len(parts) < 2 or not all(map(_can_be_read, itertools.chain(*paths.values()))):
         return Outcome("by hand", "the record does not say which rows are in which partition")
+    if changed := [one["path"] for inputs in parts.values() for one in inputs if not _is_as_read(evidence.root, one)]:
+        return Outcome("by hand", f"{changed[0]} is not what the run read")
+    rows = {name: frozenset().union(*map(_rows, found)) for name, found in paths.items()}
     for (one, left), (other, right) in itertools.combinations(rows.items(), 2):
         if shared := len(left & right):
             return failed(f"{shared} rows are in {one} and in {other}", "remove repeated rows before the split")
     return passed(f"no row shared by {', '.join(rows)}")
 
 
-def _parts(manifest: Manifest) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Go through the inputs that are named as partitions: train.csv, data/test.parquet."""
+def _parts(manifest: Manifest) -> dict[str, list[dict[str, Any]]]:
+    """Group the inputs that are named as partitions: train_a.csv, train_b.csv, data/test.parquet."""
+    parts: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for one in manifest.dataset.get("inputs") or ():
         if match := _PARTS.search(str(one.get("path", ""))):
-            yield match[1].lower(), one
+            parts[match[1].lower()].append(one)
+    return dict(parts)
+
+
+def _is_as_read(root: Path, recorded: Mapping[str, Any]) -> bool:
+    return file_sha256(root / recorded["path"]) == recorded.get("sha256")
 
 
 def _can_be_read(path: Path) -> bool:

@@ -8,12 +8,12 @@ import yaml
 
 from cascada.errors import CascadaError
 from cascada.repro.checks.evidence import Evidence, Outcome, check, failed, passed, without
+from cascada.repro.commit import LICENCE_FILE
 from cascada.repro.diagnosis import Severity
-from cascada.repro.environment import run_git
+from cascada.repro.environment import run_git, software
 from cascada.repro.preflight import check_repository
-from cascada.repro.requirements import read_needs
+from cascada.repro.requirements import choose_lock, read_needs
 
-_LICENCE = re.compile(r"^(licen[cs]e|copying)([.-].*)?$", re.IGNORECASE)
 _README = re.compile(r"^readme(\.\w+)?$", re.IGNORECASE)
 _TEST = re.compile(r"(^|/)(test_[^/]*|[^/]*_test)\.(py|R|jl|ipynb)$")
 _CI = re.compile(
@@ -51,7 +51,7 @@ def tree_complete(evidence: Evidence) -> Outcome:
 @check
 def licence(evidence: Evidence) -> Outcome:
     """Look for a licence file at the top."""
-    found = [name for name in evidence.files if _LICENCE.match(name) and evidence.text(name).strip()]
+    found = [name for name in evidence.files if LICENCE_FILE.match(name) and evidence.text(name).strip()]
     return passed(found[0]) if found else failed("no LICENSE file", "choose one (choosealicense.com) and commit it")
 
 
@@ -70,7 +70,7 @@ def citation(evidence: Evidence) -> Outcome:
 def _citation(evidence: Evidence) -> dict[str, object]:
     try:
         content = yaml.safe_load(evidence.text("CITATION.cff"))
-    except yaml.YAMLError:
+    except (ValueError, yaml.YAMLError):  # a date that does not exist is a ValueError
         return {}
     return content if isinstance(content, dict) else {}
 
@@ -118,7 +118,7 @@ def lock_file(evidence: Evidence) -> Outcome:
     if not locks:
         step = "uv pip compile --generate-hashes pyproject.toml -o requirements.txt"
         return failed("no file in git names exact versions", step)
-    best = max(locks, key=lambda one: (one.hashed, len(one.requirements)))
+    best = choose_lock(locks, software().packages) or locks[0]
     return passed(f"{best.file}, {len(best.requirements)} packages{', with hashes' * best.hashed}")
 
 

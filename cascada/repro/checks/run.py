@@ -8,7 +8,7 @@ from typing import Any
 
 from cascada.errors import CascadaError
 from cascada.repro.checks.evidence import Evidence, Outcome, failed, of_run, passed
-from cascada.repro.environment import run_git
+from cascada.repro.code import require_commit
 from cascada.repro.manifest import Manifest
 
 _CAPTURED = 2
@@ -57,7 +57,7 @@ def code_kept(evidence: Evidence) -> Outcome:
     """Look for the commit in the repository, and for changes that were not kept."""
     code = evidence.run.code
     try:
-        run_git(evidence.root, "cat-file", "-e", f"{code.commit}^{{commit}}")
+        require_commit(evidence.root, code.commit)
     except CascadaError:
         return failed(f"commit {code.commit[:12]} is not in the repository", "git fetch --all, or record anew")
     if code.omitted:

@@ -9,7 +9,8 @@ from cascada.repro.diagnosis import Severity
 from cascada.repro.lint.module import Module, last
 from cascada.repro.lint.rules import Match, rule
 
-_LISTINGS = frozenset({"os.listdir", "os.scandir", "os.walk", "glob.glob", "glob.iglob"})
+# Not os.walk: its folders are sorted in place, which a rule cannot follow.
+_LISTINGS = frozenset({"os.listdir", "os.scandir", "glob.glob", "glob.iglob"})
 _PATH_LISTINGS = frozenset({"iterdir", "rglob", "glob"})
 _UNORDERED = frozenset({"concurrent.futures.as_completed", "asyncio.as_completed"})
 _ANY_ORDER = frozenset({"sorted", "len", "set", "frozenset", "any", "all", "max", "min", "sum", "Counter", "bool"})
@@ -30,7 +31,7 @@ def _listing(module: Module) -> Iterator[Match]:
 
 def _is_listing(module: Module, call: ast.Call) -> bool:
     if module.called(call) in _LISTINGS:
-        return module.called(call) != "os.walk"  # its folders are sorted in place, which a rule cannot follow
+        return True
     return isinstance(call.func, ast.Attribute) and call.func.attr in _PATH_LISTINGS and "pathlib" in module.imported
 
 

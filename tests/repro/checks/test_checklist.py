@@ -71,8 +71,9 @@ def test_what_a_project_answers(root: Path, answers: str, number: str, status: s
         ("DAT-8: {answer: yes}", "DAT-8.reason"),
         ("DAT-8: {answer: yes, reason: ''}", "DAT-8.reason"),
         ("DAT-8: yes", "DAT-8"),
-        ("- DAT-8", "the project's answers are not valid"),
-        ("DAT-8: {", "the project's answers are not valid"),
+        ("- DAT-8", "the project's answers must hold keys and values"),
+        ("DAT-8: {", "the project's answers cannot be read as YAML"),
+        ("DAT-8: {answer: yes, reason: 2020-13-45}", "the project's answers cannot be read as YAML"),
     ],
 )
 def test_answers_that_are_refused(tmp_path: Path, answers: str, told: str) -> None:

@@ -18,6 +18,7 @@ from cascada.repro.checks.checklist import FAMILIES
 from cascada.repro.checks.evidence import CHECKS, Evidence
 from cascada.repro.compare import Comparison, Verdict
 from cascada.repro.environment import CodeState, Hardware, Software
+from cascada.repro.fingerprint import file_sha256
 from cascada.repro.manifest import Manifest
 from cascada.repro.specification import BY_HAND, load_specification
 from cascada.repro.verification import ASPECTS, AspectCheck, Verification
@@ -46,8 +47,13 @@ SOFTWARE = Software(
 )
 
 
+def as_read(root: Path, name: str) -> dict[str, Any]:
+    path = root / name
+    return {"path": name, "sha256": file_sha256(path) if path.exists() else "0" * 64, "bytes": 9, "files": 1}
+
+
 def manifest_of(root: Path, **changes: Any) -> Manifest:
-    inputs = [{"path": f"data/{part}.csv", "sha256": part * 8, "bytes": 9, "files": 1} for part in ("train", "test")]
+    inputs = [as_read(root, f"data/{part}.csv") for part in ("train", "test")]
     told = {
         "status": "finished", "started": "2026-01-01T00:00:00", "ended": "2026-01-01T00:01:00",
         "command": ("train.py",),
@@ -117,6 +123,11 @@ def having(name: str, text: str) -> Defect:
     return plant
 
 
+def read_anew(name: str, text: str) -> Defect:
+    """Put a file into the repository before the run reads it."""
+    return lambda evidence: told()(having(name, text)(evidence))
+
+
 def no_git(evidence: Evidence) -> Evidence:
     (evidence.root / ".git").rename(evidence.root / "gone")
     return evidence
@@ -175,7 +186,7 @@ OF_FILES: list[tuple[str, Defect, str]] = [
     ("downloads_pinned", having("a.py", "import requests\nrequests.get('https://a.org/x')\n"), "D402 a.py:2"),
     ("no_leakage", having("a.py", "X = s.fit_transform(X)\na, b = train_test_split(X)\n"), "D501 a.py:1"),
     ("no_leakage", having("a.py", "def f(:\n"), "a.py:1 cannot be parsed"),
-    ("partitions_disjoint", having("data/test.csv", "x,y\n1,2\n9,9\n"), "1 rows are in test and in train"),
+    ("partitions_disjoint", read_anew("data/test.csv", "x,y\n1,2\n9,9\n"), "1 rows are in test and in train"),
     ("seeds_settable", having("a.py", "import random\nr = random.Random()\n"), "D102 a.py:2"),
     ("determinism_kept", having("a.py", "import torch\ntorch.use_deterministic_algorithms(False)\n"), "D302 a.py:2"),
     ("order_fixed", having("a.py", "import os\nx = list(os.listdir('.'))\n"), "D201 a.py:2"),
@@ -252,9 +263,20 @@ def test_without_a_run_what_needs_one_fails(whole: Evidence) -> None:
 def test_partitions_in_parquet(copy: Evidence) -> None:
     for part, values in (("train", [1, 2]), ("test", [2, 3])):
         pl.DataFrame({"x": values}).write_parquet(copy.root / f"{part}.parquet")
-    inputs = [{"path": f"{part}.parquet", "sha256": part} for part in ("train", "test")]
+    inputs = [as_read(copy.root, f"{part}.parquet") for part in ("train", "test")]
     outcome = CHECKS["partitions_disjoint"](told(dataset={"inputs": inputs})(copy))
     assert outcome.detail == "1 rows are in test and in train"
+
+
+def test_every_file_of_a_partition_is_read(copy: Evidence) -> None:
+    for name, rows in (("train_a", "x\n1\n"), ("train_b", "x\n3\n"), ("test", "x\n1\n")):
+        (copy.root / f"{name}.csv").write_text(rows)
+    inputs = [as_read(copy.root, f"{name}.csv") for name in ("train_a", "train_b", "test")]
+    outcome = CHECKS["partitions_disjoint"](told(dataset={"inputs": inputs})(copy))
+    assert outcome.detail == "1 rows are in test and in train"
+    (copy.root / "train_a.csv").write_text("x\n5\n")
+    outcome = CHECKS["partitions_disjoint"](told(dataset={"inputs": inputs})(copy))
+    assert (outcome.status, outcome.detail) == ("by hand", "train_a.csv is not what the run read")
 
 
 def test_partitions_that_no_program_can_judge(whole: Evidence) -> None:
