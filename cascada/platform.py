@@ -23,7 +23,7 @@ import psutil
 from pydantic import BaseModel, ConfigDict
 
 from cascada.errors import PlatformError
-from cascada.settings import USER, Settings
+from cascada.settings import PREDICTION_LOG, USER, Settings
 
 
 class Server(BaseModel):
@@ -135,15 +135,19 @@ def require_free_port(settings: Settings, name: str) -> None:
             ) from error
 
 
-def wait_until_ready(server: Server, path: str, *, timeout_s: float = 180.0) -> None:
-    """Wait until a server answers 200.
+HEALTH = {"prefect": "/api/health", "mlflow": "/health", "service": "/readyz", "overview": "/livez"}
+"""Name of a server to the path that answers 200 when it is ready."""
+
+
+def wait_until_ready(server: Server, *, timeout_s: float = 180.0) -> None:
+    """Wait until a server answers that it is ready.
 
     Raises
     ------
     PlatformError
         If its process ends or the time is over; the last lines of its log are in the message.
     """
-    _wait(server, lambda: httpx.get(server.url + path, timeout=5.0).is_success, timeout_s=timeout_s)
+    _wait(server, lambda: httpx.get(server.url + HEALTH[server.name], timeout=5.0).is_success, timeout_s=timeout_s)
 
 
 def _wait(server: Server, is_ready: Callable[[], bool], *, timeout_s: float) -> None:
@@ -305,7 +309,7 @@ def start_service(settings: Settings, bento: Path, *, what: str, served: Path | 
     ----------
     served
         Deployment folder of the model: the service follows it, does not serve what the Bento was built with, and keeps
-        its predictions in `Settings.predictions` unless ``CASCADA_SERVICE_LOG`` says otherwise.
+        its predictions where `Settings.prediction_log` says.
     """
     current = running(settings).get("service")
     if current is not None and current.what != what:
@@ -315,8 +319,8 @@ def start_service(settings: Settings, bento: Path, *, what: str, served: Path | 
         "--host", settings.host, "--port", str(settings.service_port),
     ]  # fmt: skip
     variables = {"CASCADA_SERVED": str(served)} if served else {}
-    if served and "CASCADA_SERVICE_LOG" not in os.environ:
-        variables["CASCADA_SERVICE_LOG"] = str(settings.predictions / served.name)
+    if served:
+        variables[PREDICTION_LOG] = str(settings.prediction_log(served.name) or "")
     if settings.api_keys_file.exists():
         variables["CASCADA_API_KEYS"] = str(settings.api_keys_file)
     return _start(settings, "service", command, what=what, variables=variables)

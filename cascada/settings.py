@@ -25,6 +25,9 @@ QUIET = {
 }
 
 
+PREDICTION_LOG = "CASCADA_SERVICE_LOG"
+"""Variable that names the folder of a service's predictions; empty keeps none."""
+
 USER = "admin"
 """Who signs in at the local servers, with the password of the settings."""
 
@@ -107,10 +110,12 @@ class Settings(BaseSettings):
         """Folder of the deployment folders, one a model."""
         return self.home / "served"
 
-    @property
-    def predictions(self) -> Path:
-        """Folder of the prediction logs, one a model."""
-        return self.home / "predictions"
+    def prediction_log(self, model: str) -> Path | None:
+        """Find the folder that a model's predictions are kept in; None when keeping them is switched off."""
+        said = os.environ.get(PREDICTION_LOG)
+        if said is None:
+            return self.home / "predictions" / model
+        return Path(said) if said else None
 
     @property
     def catalog(self) -> Path:

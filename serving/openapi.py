@@ -98,20 +98,22 @@ def _paths(model: ServedModel) -> dict[str, Any]:
         "/predict": {"post": _operation("Predict events", answer, (400, *busy), {JSON: asked})},
         "/predict/batch": {
             "post": _operation(
-                "Predict a table; Accept chooses its own format or JSON", answer | dict.fromkeys(TABLES, table), busy,
-                dict.fromkeys(TABLES, table), names,
+                "Predict a table; Accept chooses JSON or another format of tables",
+                answer | dict.fromkeys(TABLES, table), busy, dict.fromkeys(TABLES, table), names,
             )
         },
-        "/model": {"get": _operation("The model that answers", told, (401, 403, 429))},
+        "/model": {"get": _operation("The model that answers", told, (401, 403, 422, 429))},
         "/lineage/{request_id}": {
             "get": _operation(
-                "Where an answer came from", told, (401, 403, 404, 429), None,
+                "Where an answer came from", told, (401, 403, 404, 422, 429), None,
                 {"name": "request_id", "in": "path", "required": True, "schema": _REQUEST_ID["schema"]},
             )
         },
-        "/metrics": {"get": _operation("Counters", {"text/plain": {"schema": {"type": "string"}}}, (401, 403, 429))},
-        "/livez": {"get": _operation("Whether the process lives", {"text/plain": {}}, ()) | {"security": []}},
-        "/readyz": {"get": _operation("Whether to send requests", {"text/plain": {}}, (503,)) | {"security": []}},
+        "/metrics": {
+            "get": _operation("Counters", {"text/plain": {"schema": {"type": "string"}}}, (401, 403, 422, 429))
+        },
+        "/livez": {"get": _operation("Whether the process lives", {"text/plain": {}}, (422,)) | {"security": []}},
+        "/readyz": {"get": _operation("Whether to send requests", {"text/plain": {}}, (422, 503)) | {"security": []}},
     }  # fmt: skip
 
 

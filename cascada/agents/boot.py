@@ -13,7 +13,7 @@ trap 'shutdown -h now' EXIT
 shutdown -h +{ttl_minutes}
 cd {folder} || exit
 export PREFECT_API_URL={api}
-{login}.venv/bin/cascada agent start --pool {pool} --name {lease} --limit 1 --spot \\
+{environment}{login}.venv/bin/cascada agent start --pool {pool} --name {lease} --limit 1 --spot \\
   --idle-minutes {idle:g} --contact-minutes {contact:g}
 """
 
@@ -28,8 +28,9 @@ def boot_script(lease: str, fleet: Fleet) -> str:
     login = ""
     if fleet.auth_parameter:
         login = _LOGIN.format(region=shlex.quote(fleet.region), parameter=shlex.quote(fleet.auth_parameter))
+    environment = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in fleet.environment.items())
     return _SCRIPT.format(
         lease=lease, ttl_minutes=round(fleet.ttl_hours * 60), folder=shlex.quote(fleet.folder),
-        api=shlex.quote(fleet.prefect_api), login=login, pool=shlex.quote(fleet.pool),
+        api=shlex.quote(fleet.prefect_api), login=login, environment=environment, pool=shlex.quote(fleet.pool),
         idle=fleet.idle_minutes, contact=fleet.contact_minutes,
     )  # fmt: skip

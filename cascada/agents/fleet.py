@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from cascada.config.reading import read_yaml, validate_section
 from cascada.config.section import Section
@@ -37,6 +38,9 @@ class Fleet(Section):
     auth_parameter: str = Field(
         "", pattern=r"^[\w./-]*$", description="SSM parameter that holds PREFECT_API_AUTH_STRING; empty without login"
     )
+    environment: dict[str, str] = Field(
+        description="of a machine's runs; MLFLOW_TRACKING_URI at least, and CASCADA_CHECKPOINTS to resume elsewhere"
+    )
     ttl_hours: float = Field(gt=0, le=168, description="longest life of a machine")
     join_minutes: float = Field(10, gt=0, description="in which its worker must call")
     idle_minutes: float = Field(10, gt=0, description="without work")
@@ -44,6 +48,16 @@ class Fleet(Section):
     max_attempts: int = Field(5, ge=1, description="starts of one run before it is given up")
     currency: str = Field("USD", pattern="^[A-Z]{3}$")
     budget_per_month: float = Field(ge=0, description="of all machines; no machine that could exceed it is started")
+
+    @field_validator("environment")
+    @classmethod
+    def _name_the_stores(cls, environment: dict[str, str]) -> dict[str, str]:
+        """Without an address, what a machine trains would be lost with it."""
+        if not environment.get("MLFLOW_TRACKING_URI"):
+            raise ValueError("MLFLOW_TRACKING_URI, as the machine reaches it, is missing")
+        if wrong := [name for name in environment if not re.fullmatch(r"[A-Za-z_]\w*", name)]:
+            raise ValueError(f"{wrong[0]!r} is no name of a variable")
+        return environment
 
 
 def fleet_file(root: Path) -> Path:

@@ -15,7 +15,7 @@ import typer
 
 from cascada.cli.context import enter
 from cascada.cli.render import show_facts, show_table, stderr, stdout
-from cascada.errors import PlatformError
+from cascada.errors import CascadaError, PlatformError
 
 if TYPE_CHECKING:
     from cascada.agents.controller import Controller, Pass
@@ -149,25 +149,37 @@ def _tell(done: Pass, *, as_json: bool) -> None:
 def list_(fleet: FleetFile = None, as_json: Json = False) -> None:
     """List the workers that Prefect has heard of, and the rented machines with their leases."""
     settings = enter()
+    from flows.deployments import POOLS
     from flows.pool import PrefectPool
 
-    made = _controller(settings, fleet)
-    heard = {pool: PrefectPool(pool).heartbeats() for pool in dict.fromkeys((made.fleet.pool, ONPREM))}
+    heard = {pool: PrefectPool(pool).heartbeats() for pool in POOLS}
     workers = [
         {"pool": pool, "worker": name, "heard": at.isoformat(timespec="seconds")}
         for pool, names in heard.items() for name, at in sorted(names.items())
     ]  # fmt: skip
-    machines = _machines(made, heard[made.fleet.pool])
+    machines, currency = _rented(settings, fleet, heard)
     if as_json:
         typer.echo(json.dumps({"workers": workers, "machines": machines}))
         return
     show_table("Workers", ("pool", "worker", "heard last (UTC)"), [tuple(one.values()) for one in workers])
-    columns = ("machine", "type", "market", "run", ">hours", f">{made.fleet.currency}", "ends by", "worker heard")
+    columns = ("machine", "type", "market", "run", ">hours", f">{currency}", "ends by", "worker heard")
     shown = [
         (m["id"], m["type"], m["market"], m["run"], f"{m['hours']:.2f}", f"{m['money']:.2f}", m["expires"],
          m["heard"] or "never") for m in machines
     ]  # fmt: skip
     show_table("Rented machines", columns, shown)
+
+
+def _rented(
+    settings: Settings, fleet: Path | None, heard: dict[str, dict[str, datetime]]
+) -> tuple[list[dict[str, Any]], str]:
+    """List the rented machines; who rents none still sees the workers, and is told why there are no machines."""
+    try:
+        made = _controller(settings, fleet)
+        return _machines(made, heard.get(made.fleet.pool, {})), made.fleet.currency
+    except CascadaError as error:
+        stderr.print(f"no rented machines: {error.what}", markup=False, soft_wrap=True)
+        return [], ""
 
 
 def _machines(made: Controller, heard: dict[str, datetime]) -> list[dict[str, Any]]:

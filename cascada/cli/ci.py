@@ -13,7 +13,7 @@ import typer
 from cascada.cli.context import enter
 from cascada.cli.render import show_facts, stderr, stdout
 from cascada.config import load_experiment
-from cascada.errors import ArtifactError, ConfigError, PlatformError, nearest
+from cascada.errors import ConfigError, PlatformError
 from cascada.settings import Settings
 
 if TYPE_CHECKING:
@@ -166,10 +166,7 @@ def bento(
     from cascada.tracking import models
     from flows.release import package_version
 
-    champion = models.find_alias(model, models.CHAMPION)
-    if champion is None:
-        raise ArtifactError(f"the model {model!r} has no champion", hint=nearest(model, models.list_models()))
-    folder = package_version(champion)
+    folder = package_version(models.find_version(model))
     tag = f"{folder.parent.name}:{folder.name}"
     _write_outputs(outputs, {"bento": tag})
     typer.echo(tag)

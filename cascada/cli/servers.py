@@ -25,8 +25,8 @@ def start_observers(settings: Settings, *, service_follows: bool = False) -> Non
     for name in ("prefect", "mlflow", *["service"] * service_follows):
         platform.require_free_port(settings, name)
     prefect, mlflow = platform.start_prefect(settings), platform.start_mlflow(settings)
-    platform.wait_until_ready(prefect, "/api/health")
-    platform.wait_until_ready(mlflow, "/health")
+    platform.wait_until_ready(prefect)
+    platform.wait_until_ready(mlflow)
 
 
 def start_champion(settings: Settings, model: str) -> str:
@@ -42,7 +42,7 @@ def start_champion(settings: Settings, model: str) -> str:
     deploy_champion(champion)
     served = settings.served / model
     server = platform.start_service(settings, package_version(champion), what=model, served=served)
-    platform.wait_until_ready(server, "/readyz")
+    platform.wait_until_ready(server)
     return champion.label
 
 
@@ -71,12 +71,12 @@ def up(
         if name in wanted
     }  # fmt: skip
     if "prefect" in started:
-        platform.wait_until_ready(started["prefect"], "/api/health")
+        platform.wait_until_ready(started["prefect"])
     if "worker" in wanted:
         _start_worker(settings)
-    for name, path in (("mlflow", "/health"), ("overview", "/livez")):
+    for name in ("mlflow", "overview"):
         if name in started:
-            platform.wait_until_ready(started[name], path)
+            platform.wait_until_ready(started[name])
     if "service" in wanted:
         _start_only_champion(settings)
     show_facts("Open", _addresses(settings))

@@ -80,4 +80,4 @@ def ensure_prefect(settings: Settings) -> None:
 
     if not platform.is_prefect_reachable():
         stderr.print(f"starting Prefect at {settings.prefect_url} (stop it with `cascada down`)")
-        platform.wait_until_ready(platform.start_prefect(settings), "/api/health")
+        platform.wait_until_ready(platform.start_prefect(settings))

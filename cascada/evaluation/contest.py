@@ -32,8 +32,6 @@ class Noise(BaseModel):
     ----------
     accuracies
         Of the challenger and of its recipe with other seeds.
-    spread
-        Their standard deviation.
     bound
         Gain that one more training of the same recipe exceeds with probability 1 - `NOISE_LEVEL`.
     """
@@ -41,7 +39,6 @@ class Noise(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     accuracies: tuple[float, ...]
-    spread: float
     bound: float
 
 
@@ -59,9 +56,8 @@ def seed_noise(accuracies: Sequence[float]) -> Noise:
     >>> round(seed_noise([0.80, 0.81, 0.79, 0.80]).bound, 4)
     0.0272
     """
-    spread = stdev(accuracies)
-    bound = float(t.ppf(NOISE_LEVEL, len(accuracies) - 1)) * spread * math.sqrt(2.0)
-    return Noise(accuracies=tuple(accuracies), spread=spread, bound=bound)
+    bound = float(t.ppf(NOISE_LEVEL, len(accuracies) - 1)) * stdev(accuracies) * math.sqrt(2.0)
+    return Noise(accuracies=tuple(accuracies), bound=bound)
 
 
 class Contest(BaseModel):

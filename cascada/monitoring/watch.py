@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from cascada.errors import ArtifactError, SourceError
 from cascada.monitoring.drift import WINDOW, Drift, find_drift
 from cascada.registry.deployment import current
 from cascada.registry.package import open_package
-from cascada.settings import Settings
+from cascada.settings import PREDICTION_LOG, Settings
 
 
 class DriftRecord(BaseModel):
@@ -44,7 +43,9 @@ def measure_drift(model: str, settings: Settings, *, events: int = WINDOW) -> Dr
         raise ArtifactError(
             "this model is not deployed here", where=str(settings.served / model), hint=f"cascada serve {model}"
         )
-    log = Path(os.environ.get("CASCADA_SERVICE_LOG") or settings.predictions / model)
+    log = settings.prediction_log(model)
+    if log is None:
+        raise SourceError("predictions are not kept", where=PREDICTION_LOG, got="it is empty", hint="unset it")
     if not log.is_dir():
         raise SourceError(
             "this model has no prediction log", where=str(log), hint="the service writes one while it answers"

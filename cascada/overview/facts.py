@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 from pydantic import BaseModel, ConfigDict
@@ -22,6 +22,7 @@ from cascada.settings import Settings
 from cascada.tracking import models, runs
 
 _LATEST = 10
+_KINDS: tuple[Literal["experiment", "machine"], ...] = ("experiment", "machine")
 
 
 class Fact(BaseModel):
@@ -96,9 +97,10 @@ class WorkerFact(Fact):
 
 
 class CostFact(Fact):
-    """What runs and rented machines cost this month; the budget is None where there is none."""
+    """What experiments, or rented machines, cost this month; the budget is of experiments, None where there is none."""
 
     month: str
+    kind: str
     runs: int
     hours: float
     money: float
@@ -126,9 +128,6 @@ class Overview(Fact):
     snapshots: tuple[str, ...]
     costs: tuple[CostFact, ...]
     troubles: tuple[str, ...]
-
-
-_HEALTH = {"prefect": "/api/health", "mlflow": "/health", "service": "/readyz"}
 
 
 def read_overview(settings: Settings) -> Overview:
@@ -164,7 +163,7 @@ def _servers(settings: Settings) -> Iterator[ServerFact]:
     for server in platform.running(settings).values():
         if server.name == "overview":
             continue
-        path = _HEALTH.get(server.name)
+        path = platform.HEALTH.get(server.name)
         yield ServerFact(
             name=server.name, url=server.url, what=server.what, healthy=path is None or _answers(server.url + path)
         )
@@ -249,14 +248,16 @@ def _workers() -> Iterator[WorkerFact]:
 
 
 def _costs(settings: Settings) -> Iterator[CostFact]:
-    """Sum this month by currency."""
+    """Sum this month by kind and currency."""
     month = f"{datetime.now(UTC):%Y-%m}"
     spending, budget = Spending(settings.home), find_budget(settings.root)
-    found = [*spending.list("experiment", month), *spending.list("machine", month)]
-    for currency in sorted({one.currency for one in found}):
-        own = [one for one in found if one.currency == currency]
-        limit = budget.per_month if budget is not None and budget.currency == currency else None
-        yield CostFact(
-            month=month, runs=len(own), hours=sum(one.hours for one in own), money=sum(one.money for one in own),
-            currency=currency, budget=limit,
-        )  # fmt: skip
+    for kind in _KINDS:
+        found = spending.list(kind, month)
+        for currency in sorted({one.currency for one in found}):
+            own = [one for one in found if one.currency == currency]
+            limited = kind == "experiment" and budget is not None and budget.currency == currency
+            yield CostFact(
+                month=month, kind=kind, runs=len(own), hours=sum(one.hours for one in own),
+                money=sum(one.money for one in own), currency=currency,
+                budget=budget.per_month if limited and budget is not None else None,
+            )  # fmt: skip

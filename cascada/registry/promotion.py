@@ -114,7 +114,7 @@ def force(version: ModelVersion, verdict: Verdict, decision: Decision) -> ModelV
     told = {"forced_by": decision.by, "forced_reason": decision.reason, "forced": _now(), "rolled_back": ""}
     models.tag_version(judged, told)
     models.describe_version(judged, f"**Forced by {decision.by}: {decision.reason}**\n\n{verdict.to_markdown()}")
-    return _crown(judged, PASSED if verdict.passed else FORCED)
+    return _crown(judged, FORCED)
 
 
 def require_former_champion(version: ModelVersion) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from fleets import fleet
 from projects import REPOSITORY
+from pydantic import ValidationError
 
 from cascada.agents.boot import boot_script
 from cascada.agents.gpus import find_gpus
@@ -97,10 +98,20 @@ def test_scripts_are_sound_shell(tmp_path: Path, parameter: str) -> None:
     boot = tmp_path / "boot.sh"
     boot.write_text(boot_script("cascada-0123", fleet(auth_parameter=parameter)))
     assert ("aws ssm get-parameter" in boot.read_text()) == bool(parameter)
+    assert "export MLFLOW_TRACKING_URI=http://127.0.0.1:5000\n" in boot.read_text()
     for script in (boot, REPOSITORY / "infra" / "agents" / "agent.sbatch"):
         subprocess.run(["bash", "-n", str(script)], check=True)
         checked = subprocess.run([SHELLCHECK, str(script)], capture_output=True, text=True, check=False)
         assert (checked.returncode, checked.stdout) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("environment", "told"),
+    [({}, "MLFLOW_TRACKING_URI"), ({"MLFLOW_TRACKING_URI": "http://x", "A;B": "1"}, "no name of a variable")],
+)
+def test_a_fleet_whose_work_would_be_lost_is_refused(environment: dict[str, str], told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        fleet(environment=environment)
 
 
 def test_a_job_of_slurm_hands_the_signal_to_its_agent(tmp_path: Path) -> None:
@@ -111,7 +122,7 @@ def test_a_job_of_slurm_hands_the_signal_to_its_agent(tmp_path: Path) -> None:
         "while :; do sleep 0.1; done\n"
     )
     agent.chmod(0o755)
-    job = {"PREFECT_API_URL": "x", "SLURM_JOB_ID": "7", "SLURM_SUBMIT_DIR": str(tmp_path)}
+    job = {"PREFECT_API_URL": "x", "MLFLOW_TRACKING_URI": "x", "SLURM_JOB_ID": "7", "SLURM_SUBMIT_DIR": str(tmp_path)}
     done = subprocess.run(
         ["bash", str(REPOSITORY / "infra" / "agents" / "agent.sbatch")], env=os.environ | job, capture_output=True,
         text=True, check=False, timeout=20,

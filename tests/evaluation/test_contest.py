@@ -94,7 +94,6 @@ def test_intervals_hold_for_all_slices_at_once() -> None:
 
 def test_noise_is_students_bound_on_a_difference() -> None:
     noise = seed_noise([0.70, 0.72])
-    assert noise.spread == pytest.approx(0.02 / 2**0.5)
     assert noise.bound == pytest.approx(6.3138 * 0.02, rel=1e-4), "t(1, 0.95) = 6.3138; s sqrt(2) = 0.02"
 
 

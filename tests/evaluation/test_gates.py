@@ -35,7 +35,7 @@ GOOD: dict[str, tuple[float, float, float] | None] = {
     "gain": (0.02, 0.004, 0.04),
     "slice": (0.01, -0.005, 0.025),
 }
-NOISE = Noise(accuracies=(0.8, 0.801, 0.799), spread=0.001, bound=0.003)
+NOISE = Noise(accuracies=(0.8, 0.801, 0.799), bound=0.003)
 
 
 def documented(*levels: int) -> Score:

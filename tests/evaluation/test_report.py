@@ -36,7 +36,7 @@ SCORE = Score(
 )
 GAIN = Metric(name="accuracy_gain", value=0.02, low=0.01, high=0.03, n=600, interval="bootstrap")
 SLICE = GAIN.model_copy(update={"value": -0.125, "region": "zenith_deg 30 to 45", "n": 171})
-CONTEST = Contest(rival=1, gain=GAIN, slices=(SLICE,), noise=Noise(accuracies=(0.71, 0.725), spread=0.01, bound=0.067))
+CONTEST = Contest(rival=1, gain=GAIN, slices=(SLICE,), noise=Noise(accuracies=(0.71, 0.725), bound=0.067))
 VERDICT = Verdict(
     contest=CONTEST,
     checks=(

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -54,7 +55,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 @pytest.fixture
 def settings(deployed: Settings) -> Settings:
     """The same project, asked nothing yet."""
-    shutil.rmtree(deployed.predictions, ignore_errors=True)
+    shutil.rmtree(log_of(deployed), ignore_errors=True)
     return deployed
 
 
@@ -64,7 +65,7 @@ def serve(settings: Settings, seed: int, **factors: float) -> None:
     body = io.BytesIO()
     with pa.ipc.new_stream(body, pa.table(showers).schema) as writer:
         writer.write_table(pa.table(showers))
-    running = application(settings.served / "toy", settings.trusted, log=settings.predictions / "toy")
+    running = application(settings.served / "toy", settings.trusted, log=log_of(settings))
 
     async def ask() -> httpx.Response:
         async with client(running) as http:
@@ -73,6 +74,12 @@ def serve(settings: Settings, seed: int, **factors: float) -> None:
     assert asyncio.run(ask()).status_code == 200
     assert running._log is not None
     running._log.close()
+
+
+def log_of(settings: Settings) -> Path:
+    found = settings.prediction_log("toy")
+    assert found is not None
+    return found
 
 
 def drift(*arguments: str) -> Result:
@@ -114,6 +121,14 @@ def test_a_model_without_a_deployment_or_a_log_is_refused_with_what_to_do(settin
     assert isinstance(drift("toy").exception, SourceError)
 
 
+def test_a_log_that_is_switched_off_is_not_judged(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    serve(settings, seed=11)
+    monkeypatch.setenv("CASCADA_SERVICE_LOG", "")
+    refused = drift("toy").exception
+    assert isinstance(refused, SourceError)
+    assert refused.what == "predictions are not kept"
+
+
 def test_the_command_tells_drift_by_its_exit_code(settings: Settings) -> None:
     serve(settings, seed=11)
     quiet = drift("toy", "--json")
@@ -132,7 +147,7 @@ def test_a_window_may_have_more_events_than_the_log(settings: Settings) -> None:
 
 def test_a_damaged_file_is_named(settings: Settings) -> None:
     serve(settings, seed=11)
-    path = settings.predictions / "toy" / "99999999T000000-1-0.parquet"
+    path = log_of(settings) / "99999999T000000-1-0.parquet"
     path.write_bytes(b"PAR1 and nothing else")
     refused = drift("toy").exception
     path.unlink()
@@ -143,7 +158,7 @@ def test_a_damaged_file_is_named(settings: Settings) -> None:
 def test_the_answers_of_another_bundle_have_no_say(settings: Settings) -> None:
     serve(settings, seed=11)
     serve(settings, seed=12)
-    log, before = settings.predictions / "toy", drift("toy", "--json").stdout
+    log, before = log_of(settings), drift("toy", "--json").stdout
     newest = pl.read_parquet(max(log.iterdir())).with_columns(model_bundle_sha256=pl.lit("0" * 64))
     newest.drop("n_mu").write_parquet(log / "99999999T000000-1-0.parquet")
     assert drift("toy", "--json").stdout == before

@@ -20,7 +20,7 @@ from services import EVENT, application, client, offline
 from cascada.errors import ConfigError
 from cascada.physics.columns import COLUMNS
 from cascada.registry.bundle import Bundle
-from serving.app import Application
+from serving.app import _ROUTES, Application
 from serving.keys import add_key, revoke_key
 from serving.tables import ARROW_FILE, ARROW_STREAM, JSON, NPY, PARQUET
 
@@ -225,6 +225,11 @@ def test_the_contract_holds_sizes_ranges_and_units(app: Application) -> None:
     assert (zenith["type"], zenith["maximum"], zenith["description"][-3:]) == ("number", 60.001, "deg")
     example = document["paths"]["/predict"]["post"]["requestBody"]["content"][JSON]["example"]
     assert predict(app, example["events"]).status_code == 200
+    assert set(document["paths"]) == set(_ROUTES) - {"/", "/docs.json"}
+    for path, methods in document["paths"].items():
+        (asked,) = methods.values()
+        refused = ask(app, _ROUTES[path][1][0], path.replace("{request_id}", "x"), headers={"X-Request-ID": "a b"})
+        assert str(refused.status_code) in asked["responses"], path
 
 
 def test_the_page_needs_no_network(app: Application) -> None:

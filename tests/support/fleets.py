@@ -16,7 +16,8 @@ def fleet(**changes: Any) -> Fleet:
     """Make a fleet of two machines with short times."""
     facts: dict[str, Any] = {
         "project": "test", "region": "us-east-1", "image": "ami-12c6146b", "types": tuple(RATES), "max_price": 1.2,
-        "max_machines": 2, "prefect_api": "http://127.0.0.1:4200/api", "ttl_hours": 2, "join_minutes": 5,
+        "max_machines": 2, "prefect_api": "http://127.0.0.1:4200/api",
+        "environment": {"MLFLOW_TRACKING_URI": "http://127.0.0.1:5000"}, "ttl_hours": 2, "join_minutes": 5,
         "idle_minutes": 5, "contact_minutes": 3, "budget_per_month": 200,
     }  # fmt: skip
     return Fleet.model_validate(facts | changes)
