@@ -5,7 +5,9 @@ from __future__ import annotations
 from prefect import flow, get_run_logger
 
 from cascada.errors import ArtifactError
+from flows.notices import PROMOTED, announce
 from flows.promotion import promote_version
+from flows.service import serve_first
 from flows.submission import PROMOTE
 
 
@@ -31,3 +33,7 @@ def promote(version: str, reason: str) -> None:
     if not done.champion:
         reasons = done.verdict.reasons if done.verdict is not None else ()
         raise ArtifactError(f"{version} is not promoted", got="; ".join(reasons))
+    if done.before != done.version:
+        announce(PROMOTED, done.name, f"version {done.version} is champion")
+    if not done.answered and serve_first(done.name):
+        get_run_logger().info("%s is the first champion here: its service is started", version)

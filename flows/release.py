@@ -19,8 +19,6 @@ from cascada.registry.package import ModelIdentity
 from cascada.registry.versions import fetch_bundle, identify
 from cascada.repro.manifest import Manifest
 from cascada.repro.score import Score, score_run
-from cascada.repro.signing import signing_key
-from cascada.settings import load_settings
 from cascada.tracking import models, runs
 from flows.deployment import deploy_version
 from flows.evaluation import Evaluated, evaluate_test, predict_test
@@ -30,7 +28,7 @@ from flows.judgement import Case, judge_case
 from flows.noise import measure_noise
 from flows.notices import PROMOTED, announce
 from flows.policies import CACHED, RETRIED, by_content
-from serving.package import build_bento
+from flows.service import package_version
 
 
 class Released(BaseModel):
@@ -136,15 +134,6 @@ def report_run(
 def _evaluate_rival(champion: Bundle, ingested: Ingested, seed: int) -> Evaluation:
     predictions, truth = predict_test(champion, ingested)
     return evaluate_test(champion, predictions, truth, seed=seed)
-
-
-def package_version(version: models.ModelVersion) -> Path:
-    """Build the Bento of a registered version and return its folder."""
-    with tempfile.TemporaryDirectory(prefix="cascada-package-") as scratch:
-        bundle = fetch_bundle(version, Path(scratch))
-        settings = load_settings()
-        key = signing_key(settings)
-        return build_bento(bundle.folder, identify(version, bundle), key=key)
 
 
 @task(**RETRIED)

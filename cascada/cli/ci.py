@@ -164,7 +164,7 @@ def bento(
     """Build the Bento of a champion and print its tag, for `bentoml containerize`."""
     enter()
     from cascada.tracking import models
-    from flows.release import package_version
+    from flows.service import package_version
 
     folder = package_version(models.find_version(model))
     tag = f"{folder.parent.name}:{folder.name}"

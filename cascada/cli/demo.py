@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cascada.cli.context import enter
 from cascada.cli.predict import ask
 from cascada.cli.render import pages, show_facts, show_outcome, show_prediction, stderr, stdout
-from cascada.cli.servers import start_champion, start_observers
+from cascada.cli.servers import start_observers
 from cascada.cli.train import run_experiment
 from cascada.config import load_experiment
 
@@ -26,8 +26,10 @@ def demo() -> None:
     stderr.print("2/4  flow: ingest, train, evaluate, release")
     experiment = load_experiment(settings.root / "flows" / "experiments" / "demo.yaml")
     outcome = run_experiment(settings, experiment, None, allow_invalid_data=False, refresh=False)
+    from flows.service import serve_champion
+
     stderr.print("3/4  starting the service of the champion")
-    start_champion(settings, experiment.name)
+    serve_champion(experiment.name)
     stderr.print("4/4  asking the service\n")
     events = _test_events(outcome, settings)
     answer = ask(settings, [event for _, event in events])

@@ -29,23 +29,6 @@ def start_observers(settings: Settings, *, service_follows: bool = False) -> Non
     platform.wait_until_ready(mlflow)
 
 
-def start_champion(settings: Settings, model: str) -> str:
-    """Deploy and package the champion of a model, if need be, and serve it; returns which version answers."""
-    from cascada import platform
-    from cascada.tracking import models
-    from flows.deployment import deploy_champion
-    from flows.release import package_version
-
-    if "@" in model:
-        raise ConfigError("the champion is what is served", expected="the name of a model alone", got=model)
-    champion = models.find_version(model)
-    deploy_champion(champion)
-    served = settings.served / model
-    server = platform.start_service(settings, package_version(champion), what=model, served=served)
-    platform.wait_until_ready(server)
-    return champion.label
-
-
 def up(
     servers: Annotated[
         list[str] | None, typer.Argument(help=f"which, of {', '.join(SERVERS)}; all when omitted", show_default=False)
@@ -78,7 +61,7 @@ def up(
         if name in started:
             platform.wait_until_ready(started[name])
     if "service" in wanted:
-        _start_only_champion(settings)
+        _start_only_champion()
     show_facts("Open", _addresses(settings))
 
 
@@ -100,12 +83,13 @@ def _start_worker(settings: Settings) -> None:
     platform.wait_for_worker(platform.start_worker(settings))
 
 
-def _start_only_champion(settings: Settings) -> None:
+def _start_only_champion() -> None:
     from cascada.tracking import models
+    from flows.service import serve_champion
 
     champions = [name for name in models.list_models() if models.find_alias(name, models.CHAMPION)]
     if len(champions) == 1:
-        start_champion(settings, champions[0])
+        serve_champion(champions[0])
     elif champions:
         stdout.print(f"several models have a champion; serve one with `cascada serve {champions[0]}`")
 
@@ -141,8 +125,11 @@ def env() -> None:
 def serve(model: Annotated[str, typer.Argument(help="registered model; the name of its experiment")]) -> None:
     """Serve the champion of a model over HTTP."""
     settings = enter()
-    what = start_champion(settings, model)
-    stdout.print(f"{what} answers at {settings.service_url}/predict; stop it with `cascada down`")
+    from flows.service import serve_champion
+
+    stdout.print(
+        f"{serve_champion(model).label} answers at {settings.service_url}/predict; stop it with `cascada down`"
+    )
 
 
 def down() -> None:

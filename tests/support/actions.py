@@ -1,7 +1,8 @@
 """A local runner of GitHub's workflows: what a push or a pull request triggers is executed, step by step.
 
 Real: triggers with filters of branches and paths, needs, matrix, if, outputs, env, concurrency, environments with
-approval, composite actions, reusable workflows, `workflow_run`. Shims: checkout, setup-python, the artifacts.
+approval, composite actions, reusable workflows, `workflow_run`. Shims: checkout, setup-python, the artifacts,
+terraform and credentials of AWS.
 Anything else that a workflow uses is an error.
 """
 
@@ -441,6 +442,7 @@ class _Steps:
         shims = {
             "actions/checkout": self._checkout, "actions/setup-python": self._python,
             "actions/upload-artifact": self._upload, "actions/download-artifact": self._download,
+            "aws-actions/configure-aws-credentials": self._credentials, "hashicorp/setup-terraform": self._terraform,
         }  # fmt: skip
         if action not in shims:
             raise WorkflowError(f"this runner has no {action}")
@@ -480,6 +482,17 @@ class _Steps:
         version = to_text(given["python-version"])
         if version != "{}.{}".format(*sys.version_info):
             raise WorkflowError(f"this runner has no Python {version}")
+
+    def _credentials(self, given: Mapping[str, Any]) -> None:
+        """Credentials are the environment's here; what GitHub would ask for must be there."""
+        if self.job.get("permissions", {}).get("id-token") != "write":
+            raise WorkflowError("no identity of the run without the permission id-token: write")
+        if missing := [name for name in ("role-to-assume", "aws-region") if not given.get(name)]:
+            raise WorkflowError(f"credentials need {missing[0]}")
+
+    def _terraform(self, _: Mapping[str, Any]) -> None:
+        if shutil.which("terraform") is None:
+            raise WorkflowError("this runner has no terraform")
 
     def _store(self, given: Mapping[str, Any]) -> Path:
         run = to_text(given.get("run-id")) or self.execution.run_id
