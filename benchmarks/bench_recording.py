@@ -99,8 +99,8 @@ def main() -> None:
         head = ("training", "plain, ms a step", "pairs of turns", "more, µs a step", "more")
         rows = [_training(work, name, options.seconds) for name in _SIZES]
         print(
-            f"\nA plain PyTorch training of {options.seconds} s, the hooks of the record on and off in turns of 0.1 s; CPU "
-            "time, medians of the differences.\n"
+            f"\nA plain PyTorch training of {options.seconds} s, the hooks of the record on and off in turns of 0.1 s; "
+            "CPU time, medians of the differences.\n"
         )
         print(markdown_table(head, rows))
         print(f"\nOne metric: {float(answer):.1f} µs, so 10,000 a second take {float(answer):.1f} % of one core.")

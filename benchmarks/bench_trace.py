@@ -33,7 +33,7 @@ def main() -> None:
     torch.set_num_threads(1)
     print(  # noqa: T201
         f"A perceptron, batches of {BATCH} from a DataLoader, Adam, one thread; {options.rounds} rounds of "
-        f"{options.steps} steps without and with a trace, in turn. CPU time of the process, medians of the differences of rounds; "
+        f"{options.steps} steps without and with a trace, in turn. CPU time, medians of the differences of rounds; "
         "what a trace costs once, at an optimizer's first step, stands apart.\n"
     )
     rows = [_row(width, every, options) for width, every in ((304, DEFAULT_EVERY), (304, 1))]
