@@ -19,7 +19,6 @@ from cascada.errors import CascadaError, PlatformError
 
 if TYPE_CHECKING:
     from cascada.agents.controller import Controller, Pass
-    from cascada.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -90,18 +89,6 @@ def install(
     stdout.print(f"put the login into {environment}, then: systemctl enable --now {NAME}")
 
 
-def _controller(settings: Settings, fleet_path: Path | None) -> Controller:
-    from cascada.agents.cloud import Ec2
-    from cascada.agents.controller import Controller
-    from cascada.agents.fleet import fleet_file, read_fleet, read_rates
-    from cascada.costs.spending import Spending
-    from flows.pool import PrefectPool
-
-    fleet = read_fleet(fleet_path or fleet_file(settings.root))
-    rates = read_rates(fleet, settings.root)
-    return Controller(PrefectPool(fleet.pool), Ec2(fleet, rates), fleet, rates, Spending(settings.home))
-
-
 @app.command()
 def controller(
     once: Annotated[bool, typer.Option("--once", help="make one pass and end")] = False,
@@ -110,8 +97,11 @@ def controller(
     as_json: Json = False,
 ) -> None:
     """Rent machines for due runs, and end those whose lease is over. Stateless: kill it, or run two, at any time."""
-    made = _controller(enter(), fleet)
+    enter()
+    from flows.leases import open_controller
     from flows.pool import PrefectPool
+
+    made = open_controller(fleet)
 
     PrefectPool(made.fleet.pool).ensure()
     if once:
@@ -128,7 +118,10 @@ def controller(
 @app.command()
 def reap(fleet: FleetFile = None, as_json: Json = False) -> None:
     """End every rented machine whose lease is over, and start none."""
-    _tell(_controller(enter(), fleet).reap(datetime.now(UTC)), as_json=as_json)
+    enter()
+    from flows.leases import open_controller
+
+    _tell(open_controller(fleet).reap(datetime.now(UTC)), as_json=as_json)
 
 
 def _tell(done: Pass, *, as_json: bool) -> None:
@@ -148,7 +141,7 @@ def _tell(done: Pass, *, as_json: bool) -> None:
 @app.command(name="ls")
 def list_(fleet: FleetFile = None, as_json: Json = False) -> None:
     """List the workers that Prefect has heard of, and the rented machines with their leases."""
-    settings = enter()
+    enter()
     from flows.deployments import POOLS
     from flows.pool import PrefectPool
 
@@ -157,7 +150,7 @@ def list_(fleet: FleetFile = None, as_json: Json = False) -> None:
         {"pool": pool, "worker": name, "heard": at.isoformat(timespec="seconds")}
         for pool, names in heard.items() for name, at in sorted(names.items())
     ]  # fmt: skip
-    machines, currency = _rented(settings, fleet, heard)
+    machines, currency = _rented(fleet, heard)
     if as_json:
         typer.echo(json.dumps({"workers": workers, "machines": machines}))
         return
@@ -170,12 +163,12 @@ def list_(fleet: FleetFile = None, as_json: Json = False) -> None:
     show_table("Rented machines", columns, shown)
 
 
-def _rented(
-    settings: Settings, fleet: Path | None, heard: dict[str, dict[str, datetime]]
-) -> tuple[list[dict[str, Any]], str]:
+def _rented(fleet: Path | None, heard: dict[str, dict[str, datetime]]) -> tuple[list[dict[str, Any]], str]:
     """List the rented machines; who rents none still sees the workers, and is told why there are no machines."""
+    from flows.leases import open_controller
+
     try:
-        made = _controller(settings, fleet)
+        made = open_controller(fleet)
         return _machines(made, heard.get(made.fleet.pool, {})), made.fleet.currency
     except CascadaError as error:
         stderr.print(f"no rented machines: {error.what}", markup=False, soft_wrap=True)

@@ -146,29 +146,34 @@ resource "aws_iam_role" "plan" {
   assume_role_policy = data.aws_iam_policy_document.github_assumes.json
 }
 
-resource "aws_iam_role_policy_attachment" "plan" {
-  role       = aws_iam_role.plan.name
-  policy_arn = "${local.arn}:iam::aws:policy/ReadOnlyAccess"
-}
-
-# ReadOnlyAccess could read what is stored, too; a plan needs none of it.
+# A plan reads how things are set up, and its own state; nothing that is stored, no login.
 data "aws_iam_policy_document" "plan" {
   statement {
-    sid       = "NoContents"
-    effect    = "Deny"
-    actions   = ["ssm:GetParameter*", "secretsmanager:GetSecretValue"]
+    sid = "Look"
+    actions = [
+      "ec2:Describe*", "budgets:ViewBudget", "budgets:ListTagsForResource", "iam:GetInstanceProfile", "iam:GetOpenIDConnectProvider",
+      "iam:GetPolicy", "iam:GetPolicyVersion", "iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies",
+      "iam:ListInstanceProfilesForRole", "iam:ListPolicyVersions", "iam:ListRolePolicies",
+    ]
     resources = ["*"]
   }
   statement {
-    sid       = "NoData"
-    effect    = "Deny"
-    actions   = ["s3:GetObject*"]
-    resources = ["${aws_s3_bucket.store.arn}/*"]
+    sid = "LookAtTheStore"
+    actions = [
+      "s3:GetAccelerateConfiguration", "s3:GetBucket*", "s3:GetEncryptionConfiguration", "s3:GetLifecycleConfiguration",
+      "s3:GetReplicationConfiguration", "s3:ListBucket",
+    ]
+    resources = [aws_s3_bucket.store.arn]
+  }
+  statement {
+    sid       = "State"
+    actions   = ["s3:ListBucket", "s3:GetObject"]
+    resources = ["${local.arn}:s3:::${var.states}", "${local.arn}:s3:::${var.states}/*"]
   }
 }
 
 resource "aws_iam_role_policy" "plan" {
-  name   = "no-contents"
+  name   = "plan"
   role   = aws_iam_role.plan.id
   policy = data.aws_iam_policy_document.plan.json
 }

@@ -22,6 +22,11 @@ variable "repository" {
   }
 }
 
+variable "states" {
+  description = "Bucket of Terraform's states: it exists before, and holds that of this folder."
+  type        = string
+}
+
 variable "network" {
   description = "Addresses of the machines' own network."
   type        = string

@@ -3,7 +3,7 @@ terraform {
   required_providers {
     aws = {
       source  = "hashicorp/aws"
-      version = "~> 5.100"
+      version = "5.100.0"
     }
   }
   # terraform init -backend-config=backend.hcl; docs/agents.md shows the file.

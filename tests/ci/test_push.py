@@ -24,7 +24,12 @@ from cascada.config import override_value
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 SETTINGS = [value for option, value in zip(SMALL[1::2], SMALL[2::2], strict=True) if option == "--set"]
-WEAK = ("features=[lg_energy, sec_zenith, muon_residual]", "gate.min_accuracy=0.3", "gate.min_anomaly_auc=0.6")
+WEAK = (
+    "features=[lg_energy, sec_zenith, muon_residual]",
+    "gate.min_accuracy=0.3",
+    "gate.min_anomaly_auc=0.6",
+    "gate.non_inferiority_margin=0.2",
+)
 """A recipe that a better one can beat."""
 
 
