@@ -91,7 +91,11 @@ def _latency(case: Case) -> Latency:
 
 def _contest(case: Case, champion: ModelVersion) -> Contest:
     known = None if case.known is None else case.known.contest
-    return known if known is not None and known.rival == champion.version else _compare(case, champion)
+    if known is None or known.rival != champion.version:
+        return _compare(case, champion)
+    if known.anomalies is None and case.evaluation.find("anomaly_auc") is not None:  # of before they were compared
+        return _compare(case, champion).model_copy(update={"noise": known.noise})
+    return known
 
 
 def _compare(case: Case, champion: ModelVersion) -> Contest:
@@ -107,4 +111,6 @@ def _compare(case: Case, champion: ModelVersion) -> Contest:
         said, truth = predict_test(case.bundle, case.ingested)
         others, _ = predict_test(other, case.ingested)
     rng = generator(case.experiment.seed, "gain")
-    return hold_contest(said, others, truth, classes, rival=champion.version, rng=rng)
+    return hold_contest(
+        said, others, truth, classes, reference=case.bundle.spec.reference, rival=champion.version, rng=rng
+    )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from cascada.config import load_experiment
+from cascada.config import Experiment, load_experiment
 from cascada.data.snapshots import SnapshotRef
 from cascada.data.splits import SplitRef
 from cascada.data.versions import ensure
@@ -19,6 +19,7 @@ from cascada.registry.promotion import Decision
 from cascada.registry.versions import fetch_bundle
 from cascada.repro.fingerprint import file_sha256, json_sha256
 from cascada.repro.manifest import Manifest
+from cascada.repro.record import RunRecord
 from cascada.repro.score import score_run
 from cascada.settings import load_settings
 from cascada.tracking import models, runs
@@ -66,17 +67,28 @@ def open_case(version: ModelVersion, scratch: Path) -> Case:
     """
     settings = load_settings()
     found = locate(f"{version.name}@{version.version}", settings, scratch / "record")
-    folder, manifest = found.record.folder, found.record.manifest
-    _require("the manifest", version.tags["manifest_sha256"], file_sha256(folder / "manifest.json"), version)
-    recorded = folder / "experiment.yaml"
-    content = yaml.safe_load(recorded.read_text(encoding="utf-8"))
-    _require("the experiment", manifest.training["experiment_sha256"], json_sha256(content), version)
+    manifest = found.record.manifest
     return Case(
-        version, fetch_bundle(version, scratch / "bundle"), load_experiment(recorded),
+        version, fetch_bundle(version, scratch / "bundle"), recorded_experiment(version, found.record),
         open_inputs(manifest, scratch / "split"),
         read_evaluation(manifest),
         score_run(manifest, found.verifications(settings)), promotion.read_verdict(version),
     )  # fmt: skip
+
+
+def recorded_experiment(version: ModelVersion, record: RunRecord) -> Experiment:
+    """Read the experiment that made a version from the record of its run, checked against what was registered.
+
+    Raises
+    ------
+    ArtifactError
+        If manifest or experiment were altered.
+    """
+    recorded = record.folder / "experiment.yaml"
+    content = yaml.safe_load(recorded.read_text(encoding="utf-8"))
+    _require("the manifest", version.tags["manifest_sha256"], file_sha256(record.folder / "manifest.json"), version)
+    _require("the experiment", record.manifest.training["experiment_sha256"], json_sha256(content), version)
+    return load_experiment(recorded)
 
 
 def _require(what: str, expected: str, got: str, version: ModelVersion) -> None:

@@ -135,8 +135,8 @@ def submit(order: Order, *, precedes: Callable[[str, str], bool], say: Say = pri
         If a newer commit is trained already, or the server cannot be used.
     """
     with connected() as client:
-        deployment = _deployment(client, TRAIN, order.pool)
-        others = [run for run in _live(client, order.line) if _commit_of(run) != order.commit]
+        deployment = find_deployment(client, TRAIN, order.pool)
+        others = [run for run in find_live(client, order.line) if _commit_of(run) != order.commit]
         newer = next((run for run in others if precedes(order.commit, _commit_of(run))), None)
         if newer is not None:
             raise PlatformError(
@@ -169,7 +169,7 @@ def submit_promotion(version: str, reason: str, *, commit: str, pool: str) -> UU
     """
     with connected() as client:
         run = client.create_flow_run_from_deployment(
-            _deployment(client, PROMOTE, pool), parameters={"version": version, "reason": reason},
+            find_deployment(client, PROMOTE, pool), parameters={"version": version, "reason": reason},
             tags=[f"commit:{commit}"], job_variables={"env": {"CASCADA_COMMIT": commit}},
         )  # fmt: skip
     return run.id
@@ -259,7 +259,8 @@ class _Watch:
             )  # fmt: skip
 
 
-def _deployment(client: SyncPrefectClient, flow: str, pool: str) -> UUID:
+def find_deployment(client: SyncPrefectClient, flow: str, pool: str) -> UUID:
+    """Find the deployment of a flow on a pool; a pool that has none is refused."""
     flows = FlowFilter(name=FlowFilterName(any_=[flow]))
     found = client.read_deployments(flow_filter=flows)
     for deployment in found:
@@ -272,7 +273,8 @@ def _deployment(client: SyncPrefectClient, flow: str, pool: str) -> UUID:
     )
 
 
-def _live(client: SyncPrefectClient, line: str) -> list[FlowRun]:
+def find_live(client: SyncPrefectClient, line: str) -> list[FlowRun]:
+    """Find the runs with a tag that have not ended."""
     chosen = FlowRunFilter(
         tags=FlowRunFilterTags(all_=[line]), state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_LIVE))
     )

@@ -67,8 +67,8 @@ class Gate(Section):
     )
     non_inferiority_margin: Probability = Field(
         0.05,
-        description="how much accuracy a challenger may lose against the champion in a protected slice: a bin of "
-        "energy or of zenith angle, or a primary",
+        description="how much a challenger may lose against the champion: of accuracy in a protected slice (a bin of "
+        "energy or of zenith angle, or a primary), and of the anomaly AUC",
     )
     max_latency_ms: float = Field(
         100.0, gt=0, description="99th percentile of the time that the bundle takes for one event on this machine"

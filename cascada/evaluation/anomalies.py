@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from cascada.evaluation.metrics import FEWEST, Floats, Mask, Metric, Resampling, defined, wilson
+from cascada.evaluation.metrics import FEWEST, Floats, Integers, Mask, Metric, Resampling, defined, wilson
 from cascada.evaluation.predictions import Predictions
 from cascada.evaluation.separation import best_improvement, rank
 from cascada.evaluation.truth import Truth
@@ -48,6 +48,21 @@ def measure_anomalies(
     for kind, rows in _kinds(truth):
         metrics += _compare(f"anomaly_{kind}", score, alarm, rows, normal, resampling)
     return defined(metrics)
+
+
+def anomaly_auc_difference(
+    challenger: Predictions, champion: Predictions, normal: Mask, groups: Integers, *, rng: np.random.Generator
+) -> Metric | None:
+    """Measure the anomaly AUC of a challenger minus that of the champion on the same showers, paired by group.
+
+    Returns
+    -------
+    Metric or None
+        None where these showers do not define it: nothing is unlike the reference, or everything is.
+    """
+    own, others = (rank(said.anomaly_score, ~normal) for said in (challenger, champion))
+    difference = Resampling(groups, rng).measure("anomaly_auc_gain", lambda w: own.auc(w) - others.auc(w))
+    return difference if difference.is_defined else None
 
 
 def _primaries(truth: Truth, classes: tuple[str, ...]) -> Iterable[tuple[str, Mask]]:

@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 from scipy.stats import t
 
+from cascada.evaluation.anomalies import anomaly_auc_difference, normal_showers
 from cascada.evaluation.metrics import LEVEL, Floats, Mask, Metric, Resampling, accuracy_difference
 from cascada.evaluation.predictions import Predictions
 from cascada.evaluation.slices import FEWEST_SHOWERS, regions
@@ -71,6 +72,9 @@ class Contest(BaseModel):
         Accuracy of the challenger minus that of the champion.
     slices
         The same in each protected slice, with intervals that hold for all slices at once.
+    anomalies
+        Anomaly AUC of the challenger minus that of the champion; None where the showers do not define it, and in
+        contests of before.
     noise
         None while it decides nothing: a gain whose lower end is not above zero needs no comparison with noise.
     """
@@ -80,6 +84,7 @@ class Contest(BaseModel):
     rival: int
     gain: Metric
     slices: tuple[Metric, ...] = ()
+    anomalies: Metric | None = None
     noise: Noise | None = None
 
     @property
@@ -89,14 +94,22 @@ class Contest(BaseModel):
 
 
 def hold_contest(
-    challenger: Predictions, champion: Predictions, truth: Truth, classes: tuple[str, ...], *, rival: int,
-    rng: np.random.Generator,
+    challenger: Predictions, champion: Predictions, truth: Truth, classes: tuple[str, ...], *,
+    reference: tuple[str, ...], rival: int, rng: np.random.Generator,
 ) -> Contest:  # fmt: skip
-    """Compare two models' answers for the same showers, as a whole and in every protected slice."""
+    """Compare two models' answers for the same showers, as a whole and in every protected slice.
+
+    Parameters
+    ----------
+    reference
+        Primaries that are normal for both: those of the challenger.
+    """
     gain = accuracy_difference(challenger, champion, truth.labels, truth.groups, rng=rng)
     right = [(p.probabilities.argmax(axis=1) == truth.labels).astype(np.float64) for p in (challenger, champion)]
     slices = _differences(right[0] - right[1], protected_slices(truth, classes), truth, rng)
-    return Contest(rival=rival, gain=gain, slices=slices)
+    normal = normal_showers(truth, classes, reference)
+    anomalies = anomaly_auc_difference(challenger, champion, normal, truth.groups, rng=rng)
+    return Contest(rival=rival, gain=gain, slices=slices, anomalies=anomalies)
 
 
 def protected_slices(truth: Truth, classes: tuple[str, ...]) -> dict[str, Mask]:

@@ -108,8 +108,9 @@ def judge(evaluation: Evaluation, gate: Gate, evidence: Evidence) -> Verdict:
     that saturates lies above the factors of linear discriminants without any leak.
 
     A challenger beats the champion when the lower end of its gain on the same showers lies above the noise from seed to
-    seed (`cascada.evaluation.contest`), and when in no protected slice the lower end of the difference lies below the
-    margin. A training of an unchanged recipe with another seed is thus no reason to change champions.
+    seed (`cascada.evaluation.contest`), and when neither in a protected slice nor in the anomaly AUC the lower end of
+    the difference lies below the margin. A training of an unchanged recipe with another seed is thus no reason to
+    change champions.
     """
     checks = [
         Check(name="valid data", passed=evidence.data_valid, required="every suite passed",
@@ -130,8 +131,13 @@ def judge(evaluation: Evaluation, gate: Gate, evidence: Evidence) -> Verdict:
             Check(name="not withdrawn", passed=False, required="never rolled back from", measured=evidence.withdrawn)
         )
     if evidence.contest is not None:
-        checks += [_beats(evidence.contest), _keeps_up(evidence.contest.slices, gate.non_inferiority_margin)]
+        checks += _compared(evidence.contest, gate.non_inferiority_margin)
     return Verdict(checks=tuple(checks), latency=evidence.latency, contest=evidence.contest)
+
+
+def _compared(contest: Contest, margin: float) -> list[Check]:
+    checks = [_beats(contest), _keeps_up(contest.slices, margin)]
+    return checks if contest.anomalies is None else [*checks, _still_finds(contest.anomalies, margin)]
 
 
 def _beats(contest: Contest) -> Check:
@@ -155,6 +161,14 @@ def _keeps_up(slices: Sequence[Metric], margin: float) -> Check:
     return Check(
         name="protected slices", passed=not below, measured="; ".join(map(_told, below)) or told,
         required=f"lower end of each difference >= {-margin:g}, all at once",
+    )  # fmt: skip
+
+
+def _still_finds(difference: Metric, margin: float) -> Check:
+    return Check(
+        name="anomalies against the champion", passed=difference.low >= -margin,
+        required=f"lower end of the difference of anomaly AUC >= {-margin:g}",
+        measured=f"{difference} on {difference.n:,} showers",
     )  # fmt: skip
 
 

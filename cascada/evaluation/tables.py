@@ -233,6 +233,8 @@ def contest_table(contest: Contest) -> Table:
         f"Accuracy minus that of version {contest.rival} on the same showers; the intervals of the slices hold for all "
         f"of them at once. Noise from seed to seed: {told}."
     )
+    if (found := contest.anomalies) is not None:
+        note += f" Anomaly AUC: {found.value:+.4f} [{found.low:+.4f}, {found.high:+.4f}] on {found.n:,} showers."
     return Table("Against the champion", ("showers", "gain", "low", "high", "n"), rows, note)
 
 

@@ -1,8 +1,9 @@
 """Drift: windows of what a model is asked, held against what its bundle knows of the reference showers.
 
-Three questions of each window: is a feature distributed as in the reference, are more showers anomalous than in the
-reference, and do more than one in a hundred lie outside the domain? Each is a test with a stated rate of false alarms;
-a window drifts when any of them says so.
+Four questions of each window: is a feature distributed as in the reference, is a latent coordinate, are more showers
+anomalous than in the reference, and do more than one in a hundred lie outside the domain? Each is a test with a stated
+rate of false alarms; a window drifts when any of them says so. Latent coordinates mix features: they move also when
+every feature is distributed as before and only what binds them has changed.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from scipy import stats
 
 from cascada.monitoring.windows import Window, read_windows
 from cascada.physics.observables import feature_matrix
-from cascada.registry.bundle import Bundle
+from cascada.registry.bundle import Bundle, ReferenceQuantiles
 
 WINDOW, WINDOWS, NEEDED = 1000, 5, 3
 """Events of a window; the alarm asks for `NEEDED` of the last `WINDOWS`, and the latest."""
@@ -39,10 +40,10 @@ class Finding(BaseModel):
     Attributes
     ----------
     name
-        A feature, `anomalous` or `outside`.
+        A feature, `latent 1` and so on, `anomalous` or `outside`.
     value, expected
-        Of a feature, its distance from the reference (0 to 1) and the least that counts; else a share of the events,
-        and the share in the reference.
+        Of a feature or coordinate, its distance from the reference (0 to 1) and the least that counts; else a share of
+        the events, and the share in the reference.
     p_value
         Chance of such a value without drift.
     """
@@ -131,7 +132,8 @@ def alarms(windows: Sequence[WindowVerdict]) -> bool:
 
 def judge(window: Window, bundle: Bundle) -> WindowVerdict:
     """Ask all questions about a window; together they find drift where there is none at most at `FALSE_ALARMS`."""
-    asked = [*_features(window, bundle), _anomalous(window.p_value, bundle.reference_showers), _outside(window)]
+    anomalous = _anomalous(window.p_value, bundle.reference_showers)
+    asked = [*_features(window, bundle), *_latents(window, bundle), anomalous, _outside(window)]
     bound = FALSE_ALARMS / len(asked)
     findings = tuple(
         Finding(name=name, value=value, expected=expected, p_value=chance, drifted=chance <= bound and value > expected)
@@ -144,13 +146,19 @@ _Asked = tuple[str, float, float, float]
 
 
 def _features(window: Window, bundle: Bundle) -> Iterator[_Asked]:
-    reference = bundle.spec.feature_reference
-    if reference is None:
-        return
-    matrix = feature_matrix(window.observables, bundle.spec.features)
-    for i, name in enumerate(bundle.spec.features):
-        value = distance(matrix[:, i].astype(np.float64), np.array(reference.quantiles[name]))
-        size = len(matrix) * reference.showers / (len(matrix) + reference.showers)
+    if (reference := bundle.spec.feature_reference) is not None:
+        yield from _distances(feature_matrix(window.observables, bundle.spec.features).astype(np.float64), reference)
+
+
+def _latents(window: Window, bundle: Bundle) -> Iterator[_Asked]:
+    if (reference := bundle.spec.latent_reference) is not None:
+        yield from _distances(bundle.encode(window.observables), reference)
+
+
+def _distances(values: NDArray[np.float64], reference: ReferenceQuantiles) -> Iterator[_Asked]:
+    size = len(values) * reference.showers / (len(values) + reference.showers)
+    for column, (name, quantiles) in zip(values.T, reference.quantiles.items(), strict=True):
+        value = distance(column, np.array(quantiles))
         yield name, value, LEAST_DISTANCE, float(stats.kstwobign.sf(value * np.sqrt(size)))
 
 

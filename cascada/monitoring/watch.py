@@ -15,12 +15,24 @@ from cascada.settings import PREDICTION_LOG, Settings
 
 
 class DriftRecord(BaseModel):
-    """What was found, and when."""
+    """What was found, and when.
+
+    Attributes
+    ----------
+    since
+        When the drift that lasts was found first; empty when there is none.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     time: str
     drift: Drift
+    since: str = ""
+
+    @property
+    def begins(self) -> bool:
+        """Whether there was no such drift the time before."""
+        return self.since == self.time
 
 
 def deployed_models(settings: Settings) -> tuple[str, ...]:
@@ -54,16 +66,24 @@ def measure_drift(model: str, settings: Settings, *, events: int = WINDOW) -> Dr
     return find_drift(log, package.bundle, model=model, version=package.identity.version, events=events)
 
 
-def keep_drift(drift: Drift, settings: Settings) -> DriftRecord | None:
-    """Keep what was found for the overview, and return what was found before."""
-    before = read_record(drift.model, settings)
-    record = DriftRecord(time=datetime.now(UTC).isoformat(timespec="seconds"), drift=drift)
+def keep_drift(drift: Drift, settings: Settings) -> DriftRecord:
+    """Keep what was found, for the overview and for the next time."""
+    now = datetime.now(UTC).isoformat()
+    record = DriftRecord(time=now, drift=drift, since=_since(drift, read_record(drift.model, settings), now))
     path = _path(drift.model, settings)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     partial.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
     partial.replace(path)
-    return before
+    return record
+
+
+def _since(drift: Drift, before: DriftRecord | None, now: str) -> str:
+    if drift.state != "drifted":
+        return ""
+    if before is None or (before.drift.state, before.drift.version) != (drift.state, drift.version):
+        return now
+    return before.since or before.time  # records of before do not say since when
 
 
 def read_record(model: str, settings: Settings) -> DriftRecord | None:

@@ -8,7 +8,7 @@ other file. Evaluation and service predict through this module, so that what was
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,9 @@ SPEC, GRAPH, WEIGHTS, REFERENCE = "bundle.json", "model.onnx", "weights.safetens
 INPUTS = ("features", "stations")
 """Inputs of a graph; models of traces alone have the second."""
 
+OUTPUTS = ("probabilities", "anomaly_score", "latent")
+"""Outputs of a graph; those of bundles of before lack the last."""
+
 ASK_ROWS = 16_384
 """Showers that a graph is run on at a time: what it keeps of traces in between fills memory."""
 
@@ -46,15 +49,15 @@ class Lineage(BaseModel):
     data_valid: bool
 
 
-class FeatureReference(BaseModel):
-    """Distribution of the features of the reference showers, the same that p-values are ranked in.
+class ReferenceQuantiles(BaseModel):
+    """Distributions of some quantities of the reference showers, the same that p-values are ranked in.
 
     Attributes
     ----------
     showers
         How many there are.
     quantiles
-        By feature: the values at 0, 1, …, 100 per cent, each one that a shower has.
+        By quantity: the values at 0, 1, …, 100 per cent, each one that a shower has.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -82,6 +85,9 @@ class BundleSpec(BaseModel):
         What a model of traces sees of the stations of an event; None for the others.
     feature_reference
         What inputs are compared with (`cascada.monitoring`); None in bundles of before.
+    latent_reference
+        The same for the latent coordinates; None in bundles of before and of models of traces, as no stations are kept
+        of what they are asked.
     files
         SHA-256 of every other file.
     """
@@ -97,7 +103,8 @@ class BundleSpec(BaseModel):
     scaling: dict[str, Any]
     domain: Domain
     stations: StationShape | None = None
-    feature_reference: FeatureReference | None = None
+    feature_reference: ReferenceQuantiles | None = None
+    latent_reference: ReferenceQuantiles | None = None
     lineage: Lineage
     files: dict[str, str]
 
@@ -112,7 +119,7 @@ class BundleSpec(BaseModel):
 
 
 class Graph:
-    """An ONNX graph from raw inputs to probabilities and anomaly scores, on one CPU thread."""
+    """An ONNX graph from raw inputs to probabilities, anomaly scores and latent coordinates, on one CPU thread."""
 
     def __init__(self, path: Path) -> None:
         # ONNX Runtime calls home unless told not to before its first import; a Bento is also run without our settings.
@@ -125,16 +132,20 @@ class Graph:
 
     def run(self, *inputs: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Compute probabilities (n, classes) and anomaly scores (n,) of the `INPUTS` of n showers, in their order."""
-        starts = range(0, max(len(inputs[0]), 1), ASK_ROWS)
-        parts = [
-            self._run({name: x[a : a + ASK_ROWS] for name, x in zip(INPUTS, inputs, strict=False)}) for a in starts
-        ]
-        probabilities, score = (np.concatenate(part).astype(np.float64) for part in zip(*parts, strict=True))
+        probabilities, score = self._run(OUTPUTS[:2], inputs)
         return probabilities, score
 
-    def _run(self, inputs: dict[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
-        answer: list[NDArray[np.float32]] = self._session.run(["probabilities", "anomaly_score"], inputs)
-        return answer
+    def encode(self, *inputs: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Compute the latent coordinates (n, coordinates) of the `INPUTS` of n showers, in their order."""
+        (latent,) = self._run(OUTPUTS[2:], inputs)
+        return latent
+
+    def _run(self, outputs: Sequence[str], inputs: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float64]]:
+        parts = [
+            self._session.run(outputs, {name: x[a : a + ASK_ROWS] for name, x in zip(INPUTS, inputs, strict=False)})
+            for a in range(0, max(len(inputs[0]), 1), ASK_ROWS)
+        ]
+        return [np.concatenate(part).astype(np.float64) for part in zip(*parts, strict=True)]
 
 
 class Bundle:
@@ -187,10 +198,24 @@ class Bundle:
         ConfigError
             If a model of traces gets no stations or stations of another shape, or another model gets any.
         """
-        features = feature_matrix(observables, self.spec.features)
-        inputs = self._check_stations(len(features), stations)
-        probabilities, score = self._graph.run(features, *inputs)
+        probabilities, score = self._graph.run(*self._inputs(observables, stations))
         return Predictions(probabilities, score, conformal_p_value(score, self._reference))
+
+    def encode(
+        self, observables: Mapping[str, NDArray[np.float64]], stations: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float64]:
+        """Compute the latent coordinates of n showers, shape (n, coordinates).
+
+        Of an ensemble they are those of its first network; bundles without a `latent_reference` may have none. The
+        arguments are those of `predict`.
+        """
+        return self._graph.encode(*self._inputs(observables, stations))
+
+    def _inputs(
+        self, observables: Mapping[str, NDArray[np.float64]], stations: NDArray[np.float32] | None
+    ) -> list[NDArray[np.float32]]:
+        features = feature_matrix(observables, self.spec.features)
+        return [features, *self._check_stations(len(features), stations)]
 
     def _check_stations(self, n: int, stations: NDArray[np.float32] | None) -> list[NDArray[np.float32]]:
         seen = self.spec.stations

@@ -20,14 +20,15 @@ from cascada.physics.footprint import StationShape
 from cascada.registry.bundle import (
     GRAPH,
     INPUTS,
+    OUTPUTS,
     REFERENCE,
     SPEC,
     WEIGHTS,
     Bundle,
     BundleSpec,
-    FeatureReference,
     Graph,
     Lineage,
+    ReferenceQuantiles,
 )
 from cascada.repro.fingerprint import file_sha256
 from cascada.training.scaling import Scaling
@@ -41,7 +42,7 @@ class Member(NamedTuple):
 
 
 class _Inference(nn.Module):
-    """Standardisation, networks, mean of their softmax and mean of their anomaly scores, in one graph."""
+    """Standardisation, networks, mean of their softmax and of their anomaly scores, latent space of the first."""
 
     mean: Tensor
     scale: Tensor
@@ -54,12 +55,12 @@ class _Inference(nn.Module):
         self.register_buffer("mean", torch.tensor(scaling.mean))
         self.register_buffer("scale", torch.tensor(scaling.scale))
 
-    def forward(self, features: Tensor, stations: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(self, features: Tensor, stations: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         x = (features - self.mean) / self.scale
         said = [network(x) if stations is None else network(x, stations) for network in self.networks]
         probabilities = torch.stack([torch.softmax(one.logits / self.temperature, dim=1) for one in said])
         scores = torch.stack([score(one) for score, one in zip(self.scores, said, strict=True)])
-        return probabilities.mean(dim=0), scores.mean(dim=0)
+        return probabilities.mean(dim=0), scores.mean(dim=0), said[0].latent
 
 
 def write_bundle(
@@ -91,23 +92,30 @@ def write_bundle(
     inference = _Inference(members, scaling, temperature).eval()
     _export_graph(inference, [torch.zeros(2, *values.shape[1:]) for values in calibration], folder / GRAPH)
     save_file({name: value.contiguous() for name, value in inference.state_dict().items()}, folder / WEIGHTS)
-    _, scores = Graph(folder / GRAPH).run(*calibration)
+    graph = Graph(folder / GRAPH)
+    _, scores = graph.run(*calibration)
     np.save(folder / REFERENCE, np.sort(scores), allow_pickle=False)
     spec = BundleSpec(
         classes=classes, reference=reference, features=features, model=model, temperature=temperature,
         scaling=scaling.model_dump(mode="json"), lineage=lineage, domain=domain, stations=stations,
         feature_reference=measure_reference(calibration[0], features),
+        latent_reference=None if stations else measure_latents(graph.encode(*calibration)),
         files={name: file_sha256(folder / name) for name in (GRAPH, WEIGHTS, REFERENCE)},
     )  # fmt: skip
     (folder / SPEC).write_text(spec.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return Bundle(folder)
 
 
-def measure_reference(features: NDArray[np.float32], names: Sequence[str]) -> FeatureReference:
-    """Measure the distribution of features, shape (showers, number of names), that inputs are compared with later."""
-    steps = np.quantile(features, np.linspace(0.0, 1.0, 101), axis=0, method="inverted_cdf")
+def measure_reference(values: NDArray[np.floating], names: Sequence[str]) -> ReferenceQuantiles:
+    """Measure the distribution of quantities, shape (showers, number of names), that later ones are compared with."""
+    steps = np.quantile(values, np.linspace(0.0, 1.0, 101), axis=0, method="inverted_cdf")
     quantiles = {name: tuple(map(float, steps[:, i])) for i, name in enumerate(names)}
-    return FeatureReference(showers=len(features), quantiles=quantiles)
+    return ReferenceQuantiles(showers=len(values), quantiles=quantiles)
+
+
+def measure_latents(latent: NDArray[np.float64]) -> ReferenceQuantiles:
+    """Measure the distribution of latent coordinates, shape (showers, coordinates): `latent 1` and so on."""
+    return measure_reference(latent, [f"latent {i + 1}" for i in range(latent.shape[1])])
 
 
 def _export_graph(module: nn.Module, examples: Sequence[Tensor], path: Path) -> None:
@@ -116,7 +124,7 @@ def _export_graph(module: nn.Module, examples: Sequence[Tensor], path: Path) -> 
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             module, tuple(examples), dynamo=True, verbose=False, input_names=INPUTS[: len(examples)],
-            output_names=["probabilities", "anomaly_score"],
+            output_names=OUTPUTS,
             dynamic_shapes=[{0: torch.export.Dim("n")}] * len(examples),
         )  # fmt: skip
     if program is None:

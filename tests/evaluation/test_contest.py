@@ -9,7 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from cascada.evaluation.contest import Contest, hold_contest, protected_slices, seed_noise
+from cascada.evaluation.metrics import Metric
 from cascada.evaluation.predictions import Predictions
+from cascada.evaluation.separation import roc_auc
 from cascada.evaluation.truth import Truth
 
 CLASSES = ("photon", "p", "Fe")
@@ -29,14 +31,29 @@ def answer(told: Truth, wrong: NDArray[np.bool_]) -> Predictions:
     return Predictions(np.eye(3)[said], np.zeros(said.size), np.ones(said.size))
 
 
+def scores(separation: float, seed: int) -> NDArray[np.float64]:
+    """Anomaly scores of which those of photons are larger."""
+    return np.random.default_rng(seed).normal(separation * (truth().labels == 0))
+
+
+def found(
+    challenger: NDArray[np.float64], champion: NDArray[np.float64], reference: tuple[str, ...] = CLASSES[1:]
+) -> Metric | None:
+    """Compare two anomaly scores of the same showers."""
+    told = truth()
+    own, other = (Predictions(np.eye(3)[told.labels], score, np.ones(N)) for score in (challenger, champion))
+    contest = hold_contest(own, other, told, CLASSES, reference=reference, rival=1, rng=np.random.default_rng(5))
+    return contest.anomalies
+
+
 def contest(
     challenger: NDArray[np.bool_], champion: NDArray[np.bool_], order: NDArray[np.int64] | None = None
 ) -> Contest:
     told = truth(order)
     chosen = slice(None) if order is None else order
     return hold_contest(
-        answer(told, challenger[chosen]), answer(told, champion[chosen]), told, CLASSES, rival=1,
-        rng=np.random.default_rng(5),
+        answer(told, challenger[chosen]), answer(told, champion[chosen]), told, CLASSES, reference=CLASSES[1:],
+        rival=1, rng=np.random.default_rng(5),
     )  # fmt: skip
 
 
@@ -90,6 +107,40 @@ def test_intervals_hold_for_all_slices_at_once() -> None:
         for i in range(100)
     ]
     assert 88 <= sum(all_hold) <= 100
+
+
+def test_a_loss_of_anomaly_auc_is_that_of_the_two_scores() -> None:
+    """Unit normals that stand d apart: the AUC is Phi(d / sqrt 2)."""
+    worse, better = scores(1.0, 8), scores(2.0, 9)
+    lost = found(worse, better)
+    assert lost is not None
+    photon, weight = truth().labels == 0, np.ones(N)
+    assert lost.value == pytest.approx(roc_auc(worse, photon, weight) - roc_auc(better, photon, weight), abs=1e-12)
+    normal = NormalDist()
+    assert lost.value == pytest.approx(normal.cdf(1.0 / 2.0**0.5) - normal.cdf(2.0**0.5), abs=0.03)
+    assert lost.low < lost.value < lost.high < 0.0
+    assert lost.n == N
+
+
+def test_anomalies_are_compared_shower_by_shower() -> None:
+    """What both models share cancels: the interval is that of what little differs, not that of two AUCs."""
+    score = scores(1.0, 8)
+    same, near = found(score, 3.0 * score + 1.0), found(score, score + 0.05 * scores(0.0, 9))
+    assert same is not None
+    assert (same.value, same.low, same.high) == (0.0, 0.0, 0.0), "only the order of scores counts"
+    assert near is not None
+    assert near.high - near.low < 0.005
+
+
+@pytest.mark.parametrize("reference", [CLASSES, ()])
+def test_without_anomalies_or_without_a_reference_there_is_nothing_to_compare(reference: tuple[str, ...]) -> None:
+    assert found(scores(1.0, 8), scores(1.0, 9), reference) is None
+
+
+def test_a_contest_of_before_has_no_anomalies() -> None:
+    facts = contest(wrong(0.3, 1), wrong(0.3, 2)).model_dump(mode="json")
+    del facts["anomalies"]
+    assert Contest.model_validate(facts).anomalies is None
 
 
 def test_noise_is_students_bound_on_a_difference() -> None:

@@ -22,7 +22,7 @@ GATE = Gate(
 )  # fmt: skip
 CHECKS = (
     *("valid data", "observables only", "accuracy", "anomaly AUC", "calibration", "physics ceiling", "shuffled labels"),
-    *("reproducibility", "latency", "gain over the champion", "protected slices"),
+    *("reproducibility", "latency", "gain over the champion", "protected slices", "anomalies against the champion"),
 )
 FEATURES = ("lg_energy", "sec_zenith", "muon_residual", "xmax_residual")
 GOOD: dict[str, tuple[float, float, float] | None] = {
@@ -34,6 +34,7 @@ GOOD: dict[str, tuple[float, float, float] | None] = {
     CHANCE: (0.2, 0.19, 0.21),
     "gain": (0.02, 0.004, 0.04),
     "slice": (0.01, -0.005, 0.025),
+    "anomalies": (0.0, -0.005, 0.005),
 }
 NOISE = Noise(accuracies=(0.8, 0.801, 0.799), bound=0.003)
 
@@ -59,9 +60,10 @@ def verdict(
     numbers = {name: value for name, value in (GOOD | changes).items() if value is not None}
     made = {name: metric(name, value) for name, value in numbers.items()}
     gain, part = made.pop("gain", None), made.pop("slice").model_copy(update={"region": "primary He"})
+    anomalies = made.pop("anomalies", None)
     evaluation = Evaluation(classes=("photon", "p"), metrics=tuple(made.values()), confusion=((5, 1), (1, 5)))
     latency = Latency(median_ms=0.5, p99_ms=p99_ms, calls=300, processor="Cray-1")
-    contest = gain and Contest(rival=7, gain=gain, slices=(part,), noise=noise)
+    contest = gain and Contest(rival=7, gain=gain, slices=(part,), anomalies=anomalies, noise=noise)
     return judge(evaluation, GATE, Evidence(features, data_valid, documented(*levels), latency, contest, withdrawn))
 
 
@@ -100,6 +102,12 @@ def test_a_good_model_passes_every_check() -> None:
         ({"slice": (0.0, -0.011, 0.0)}, "protected slices", "primary He: 0.000 [-0.011, 0.000] on 1,000 showers, requ"),
         ({"slice": (0.0, math.nan, 0.0)}, "protected slices", "primary He"),
         (
+            {"anomalies": (-0.005, -0.011, 0.001)},
+            "anomalies against the champion",
+            "-0.005 [-0.011, 0.001] on 1,000 showers, required lower end of the difference of anomaly AUC >= -0.01",
+        ),
+        ({"anomalies": (0.0, math.nan, 0.0)}, "anomalies against the champion", "nan"),
+        (
             {"p99_ms": 2.01},
             "latency",
             "p99 2.01 ms, median 0.5 ms of 300 calls on Cray-1, required p99 of one event <=",
@@ -132,6 +140,7 @@ def test_each_check_fails_for_its_own_reason(changes: dict[str, Any], name: str,
         {"anomaly_auc": (0.9, 0.85, 0.95)},
         {"gain": (0.005, 0.0031, 0.01)},
         {"slice": (-0.005, -0.01, 0.0)},
+        {"anomalies": (-0.005, -0.01, 0.0)},
         {"p99_ms": 2.0},
     ],
 )
@@ -141,8 +150,18 @@ def test_the_bounds_themselves_pass(changes: dict[str, Any]) -> None:
 
 def test_without_a_champion_there_is_no_gain_to_ask_for() -> None:
     first = verdict(gain=None)
-    assert tuple(check.name for check in first.checks) == CHECKS[:-2]
+    assert tuple(check.name for check in first.checks) == CHECKS[:-3]
     assert first.passed
+
+
+def test_without_anomalies_to_measure_the_champion_is_not_compared_in_them() -> None:
+    assert tuple(check.name for check in verdict(anomalies=None).checks) == CHECKS[:-1]
+
+
+def test_a_verdict_of_before_the_comparison_of_anomalies_can_be_read() -> None:
+    facts = verdict(anomalies=None).model_dump(mode="json")
+    del facts["contest"]["anomalies"]
+    assert Verdict.model_validate(facts) == verdict(anomalies=None)
 
 
 @pytest.mark.parametrize("number", [math.nan, None])
@@ -156,6 +175,7 @@ def test_noise_is_asked_for_when_nothing_else_stands_in_the_way() -> None:
     assert verdict(**gains).waits_for_noise
     assert not verdict(**gains, accuracy=(0.6, 0.5, 0.7)).waits_for_noise
     assert not verdict(**gains, slice=(-0.1, -0.2, 0.0)).waits_for_noise
+    assert not verdict(**gains, anomalies=(-0.1, -0.2, 0.0)).waits_for_noise
     assert not verdict(gain=(0.02, -0.01, 0.03), noise=None).waits_for_noise
     assert not verdict(gain=(0.02, 0.01, 0.03)).waits_for_noise
 

@@ -36,7 +36,10 @@ SCORE = Score(
 )
 GAIN = Metric(name="accuracy_gain", value=0.02, low=0.01, high=0.03, n=600, interval="bootstrap")
 SLICE = GAIN.model_copy(update={"value": -0.125, "region": "zenith_deg 30 to 45", "n": 171})
-CONTEST = Contest(rival=1, gain=GAIN, slices=(SLICE,), noise=Noise(accuracies=(0.71, 0.725), bound=0.067))
+LOSS = Metric(name="anomaly_auc_gain", value=-0.0123, low=-0.02, high=0.0, n=590, interval="bootstrap")
+CONTEST = Contest(
+    rival=1, gain=GAIN, slices=(SLICE,), anomalies=LOSS, noise=Noise(accuracies=(0.71, 0.725), bound=0.067)
+)
 VERDICT = Verdict(
     contest=CONTEST,
     checks=(
@@ -148,6 +151,7 @@ def test_it_tells_the_verdict_the_others_and_the_lineage(page: str) -> None:
         "toy version 2 is challenger", "lower end &gt;= 0.9", "gradient boosting", "champion", "Sibyll2.3d", "3c" * 20,
         "not measurable: fewer than 5 showers left", "muon rich", "zenith 30° – 45°", "1,400",
         "2 captured", "run it again", "that of version 1 on the same showers", "0.7100, 0.7250", "0.0670", "-0.1250",
+        "Anomaly AUC: -0.0123 [-0.0200, +0.0000] on 590 showers",
     ):  # fmt: skip
         assert words in page, words
     assert "&lt;script&gt;" in page, "what it is given is text and never markup"

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,14 @@ from pickles import find_pickles
 from projects import DEMO, SMALL, Project
 
 from cascada.config import Mode, load_experiment
+from cascada.evaluation.contest import Noise
 from cascada.registry.promotion import read_verdict, register
 from cascada.tracking import models
 from flows.evaluation import Evaluated
 from flows.fitting import Trained
 from flows.ingest import Ingested
+from flows.judgement import judge_case
+from flows.promotion import open_case
 from flows.release import register_and_promote
 
 
@@ -160,6 +164,27 @@ def test_a_worse_model_stays_challenger_with_the_reasons(
     assert failed == ["gain over the champion", "protected slices"]
     aliases = dict(registry(project, "select alias, version from registered_model_aliases where name = 'demo'"))
     assert aliases == {"champion": 1, "challenger": worse["released"]["identity"]["version"]}
+
+
+def test_a_contest_of_before_is_held_again_for_the_anomalies_that_it_lacks(
+    trained: tuple[Project, dict[str, Any]], worse: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    enter(trained[0], monkeypatch)
+    case = open_case(models.get_version("demo", worse["released"]["identity"]["version"]), tmp_path)
+    assert case.known is not None
+    before = case.known.contest
+    assert before is not None
+    assert before.anomalies is not None
+    noise = Noise(accuracies=(0.6, 0.61), bound=0.0)
+    lacking = before.model_copy(update={"anomalies": None, "noise": noise})
+    old = replace(case, known=case.known.model_copy(update={"contest": lacking}))
+    again = judge_case(old, measure_noise=never).contest
+    assert again == before.model_copy(update={"noise": noise}), "the noise is not measured a second time"
+    assert judge_case(case, measure_noise=never).contest is before
+
+
+def never(*_: object) -> Noise:
+    raise AssertionError("the noise decides nothing here")
 
 
 @pytest.mark.slow

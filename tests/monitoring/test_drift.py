@@ -14,7 +14,7 @@ from cascada.monitoring.drift import FALSE_ALARMS, WindowVerdict, alarms, distan
 from cascada.monitoring.windows import Window
 from cascada.physics.observables import feature_matrix
 from cascada.registry.bundle import Bundle, BundleSpec
-from cascada.registry.export import measure_reference
+from cascada.registry.export import measure_latents, measure_reference
 
 _ALL = observables(60_000, seed=7)
 _WORLD = {name: values[DOMAIN.contains(_ALL)] for name, values in _ALL.items()}
@@ -53,7 +53,11 @@ def judged(bundle: Bundle, showers: dict[str, Any], size: int = 1000) -> list[Wi
 def referred_to(bundle: Bundle, showers: dict[str, Any]) -> Bundle:
     """Return the bundle as if it had been calibrated with other showers."""
     other, features = copy.copy(bundle), feature_matrix(showers, NAMES)
-    other.spec = bundle.spec.model_copy(update={"feature_reference": measure_reference(features, NAMES)})
+    references = {
+        "feature_reference": measure_reference(features, NAMES),
+        "latent_reference": measure_latents(bundle.encode(showers)),
+    }
+    other.spec = bundle.spec.model_copy(update=references)
     other._reference = np.sort(bundle.predict(showers).anomaly_score)
     return other
 
@@ -77,6 +81,31 @@ def test_a_muon_scale_of_one_fifth_is_found_in_the_muons_alone(bundle: Bundle) -
     assert alarms(windows)
     assert {name for window in windows for name in window.drifted} >= {"muon_residual"}
     assert not {"lg_energy", "em_residual", "xmax_residual", "outside"} & set(windows[-1].drifted)
+
+
+def muons_that_grow_with_depth(showers: dict[str, Any]) -> dict[str, Any]:
+    """Give the showers each other's residuals of muons, the most to the deepest: they had the fewest before."""
+    residuals = feature_matrix(showers, ("muon_residual", "xmax_residual")).astype(np.float64)
+    muons, given = residuals[:, 0], np.empty(len(residuals))
+    given[np.argsort(residuals[:, 1])] = np.sort(muons)
+    return showers | {"n_mu": showers["n_mu"] * np.exp(given - muons)}
+
+
+def test_a_broken_correlation_of_unchanged_features_is_found_by_the_latents_alone(bundle: Bundle) -> None:
+    before = take(slice(5000))
+    after = muons_that_grow_with_depth(before)
+    old, new = (feature_matrix(showers, NAMES) for showers in (before, after))
+    assert np.sort(new, axis=0) == pytest.approx(np.sort(old, axis=0), abs=1e-5), (
+        "every feature is distributed as before"
+    )
+    assert np.corrcoef(old[:, 2], old[:, 4])[0, 1] < -0.8
+    assert np.corrcoef(new[:, 2], new[:, 4])[0, 1] > 0.5
+    windows = judged(bundle, after)
+    assert alarms(windows)
+    assert {name for window in windows for name in window.drifted} <= {"latent 1", "latent 2"}
+    blind = copy.copy(bundle)
+    blind.spec = bundle.spec.model_copy(update={"latent_reference": None})
+    assert [window.drifted for window in judged(blind, after)] == [()] * 5
 
 
 def test_energies_outside_are_found(bundle: Bundle) -> None:
@@ -130,23 +159,36 @@ def test_an_alarm_needs_three_of_the_last_five_and_the_latest(bundle: Bundle, pa
     assert alarms([{"d": loud, ".": quiet}[letter] for letter in pattern]) is alarm
 
 
-def test_a_bundle_of_before_opens_and_has_no_features_to_compare(bundle: Bundle) -> None:
+@pytest.mark.parametrize(
+    ("lacking", "asked"),
+    [
+        ((), (*NAMES, "latent 1", "latent 2")),
+        (("latent_reference",), NAMES),
+        (("latent_reference", "feature_reference"), ()),
+    ],
+)
+def test_a_bundle_of_before_opens_and_is_asked_what_it_can_tell(
+    bundle: Bundle, lacking: tuple[str, ...], asked: tuple[str, ...]
+) -> None:
     facts = bundle.spec.model_dump(mode="json")
-    del facts["feature_reference"]
+    for name in lacking:
+        del facts[name]
     old = copy.copy(bundle)
     old.spec = BundleSpec.model_validate(facts)
     found = judge(window_of(old, take(slice(1000))), old)
-    assert [one.name for one in found.findings] == ["anomalous", "outside"]
+    assert [one.name for one in found.findings] == [*asked, "anomalous", "outside"]
 
 
 def test_the_reference_of_a_bundle_is_that_of_its_calibration(toy: Bundle) -> None:
-    features = feature_matrix(observables(999, seed=2), NAMES)
-    reference = Bundle(toy.folder).spec.feature_reference
-    assert reference is not None
-    assert reference.showers == len(features) == toy.reference_showers
-    assert set(reference.quantiles) == set(NAMES)
-    for i, name in enumerate(NAMES):
-        steps = reference.quantiles[name]
-        assert (steps[0], steps[-1]) == (features[:, i].min(), features[:, i].max())
-        assert np.mean(features[:, i] <= steps[25]) == pytest.approx(0.25, abs=2 / len(features))
-        assert set(steps) <= set(features[:, i].tolist())
+    showers, spec = observables(999, seed=2), Bundle(toy.folder).spec
+    features, latents = feature_matrix(showers, NAMES), toy.encode(showers)
+    for reference, names, values in (
+        (spec.feature_reference, NAMES, features), (spec.latent_reference, ("latent 1", "latent 2"), latents),
+    ):  # fmt: skip
+        assert reference is not None
+        assert reference.showers == len(values) == toy.reference_showers
+        assert tuple(reference.quantiles) == names
+        for column, steps in zip(values.T, reference.quantiles.values(), strict=True):
+            assert (steps[0], steps[-1]) == (column.min(), column.max())
+            assert np.mean(column <= steps[25]) == pytest.approx(0.25, abs=2 / len(values))
+            assert set(steps) <= set(column.tolist())

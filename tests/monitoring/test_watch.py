@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import polars as pl
@@ -27,6 +27,8 @@ from typer.testing import CliRunner, Result
 from cascada.cli.main import app
 from cascada.errors import ArtifactError, SourceError
 from cascada.evaluation.domain import Domain
+from cascada.monitoring.drift import Drift
+from cascada.monitoring.watch import keep_drift, read_record
 from cascada.overview.page import make_app
 from cascada.registry import promotion
 from cascada.settings import Settings, process_environment
@@ -163,6 +165,27 @@ def test_the_answers_of_another_bundle_have_no_say(settings: Settings) -> None:
     newest.drop("n_mu").write_parquet(log / "99999999T000000-1-0.parquet")
     assert drift("toy", "--json").stdout == before
     (log / "99999999T000000-1-0.parquet").unlink()
+
+
+def found(state: Literal["none", "drifted", "too few"], version: int = 1) -> Drift:
+    return Drift(model="episodes", version=version, state=state, events=1000, compared=True, windows=())
+
+
+def test_drift_begins_once_lasts_and_begins_again(settings: Settings) -> None:
+    story = [found("none"), found("drifted"), found("drifted"), found("too few"), found("drifted"), found("drifted", 2)]
+    kept = [keep_drift(one, settings) for one in story]
+    assert [record.begins for record in kept] == [False, True, False, False, True, True]
+    assert [record.since for record in kept[1:3]] == [kept[1].time] * 2
+    assert kept[3].since == ""
+    assert read_record("episodes", settings) == kept[-1]
+
+
+def test_drift_of_a_record_of_before_lasts_since_then(settings: Settings) -> None:
+    first = keep_drift(found("drifted", 3), settings)
+    path = settings.home / "drift" / "episodes.json"
+    path.write_text(first.model_dump_json(exclude={"since"}))
+    again = keep_drift(found("drifted", 3), settings)
+    assert (again.begins, again.since) == (False, first.time)
 
 
 @pytest.mark.slow

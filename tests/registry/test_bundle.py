@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from bundles import CLASSES, LINEAGE, MODEL, NAMES, export, network, observables
@@ -20,7 +21,7 @@ from bundles import CLASSES, LINEAGE, MODEL, NAMES, export, network, observables
 from cascada.config import DeepAutoencoder
 from cascada.errors import ArtifactError
 from cascada.physics.observables import feature_matrix
-from cascada.registry.bundle import GRAPH, REFERENCE, SPEC, WEIGHTS, Bundle
+from cascada.registry.bundle import GRAPH, OUTPUTS, REFERENCE, SPEC, WEIGHTS, Bundle
 from cascada.training.scaling import fit_scaling
 from models import build
 
@@ -49,6 +50,18 @@ def test_the_bundle_answers_as_the_network_does(bundle: Bundle) -> None:
     assert answer.probabilities.sum(axis=1) == pytest.approx(np.ones(500), abs=1e-6)
     assert np.ptp(answer.probabilities, axis=0).min() > 1e-3
     assert np.ptp(answer.anomaly_score) > 0.1
+
+
+def test_latent_coordinates_are_those_of_the_network_and_change_no_other_answer(bundle: Bundle) -> None:
+    features = feature_matrix(observables(500), NAMES)
+    x = torch.from_numpy(fit_scaling(feature_matrix(observables(999, seed=2), NAMES), NAMES).apply(features))
+    with torch.no_grad():
+        latent = network()(x).latent.numpy()
+    assert bundle.encode(observables(500)) == pytest.approx(latent, abs=1e-5)
+    session = onnxruntime.InferenceSession(str(bundle.folder / GRAPH), providers=["CPUExecutionProvider"])
+    alone, together = (session.run(names, {"features": features}) for names in (OUTPUTS[:2], OUTPUTS))
+    for one, other in zip(alone, together, strict=False):
+        assert one.tobytes() == other.tobytes()
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000])

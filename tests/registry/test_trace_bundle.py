@@ -80,6 +80,11 @@ def test_the_bundle_answers_as_the_network_does(bundle: Bundle) -> None:
     assert answer.p_value.min() >= 1 / 301
 
 
+def test_latent_coordinates_are_those_of_the_network_and_have_no_reference(bundle: Bundle) -> None:
+    assert bundle.encode(*events(70)) == pytest.approx(ask(70)[0].numpy(), abs=1e-5)
+    assert bundle.spec.latent_reference is None, "no log keeps the stations that they are computed from"
+
+
 def test_the_order_of_the_stations_does_not_matter(bundle: Bundle) -> None:
     observables, stations = events(40)
     answer, again = bundle.predict(observables, stations), bundle.predict(observables, stations[:, [2, 0, 3, 1]])
