@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shlex
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from cascada.cli.context import enter
 from cascada.cli.render import show_facts, stdout
-from cascada.errors import ConfigError, nearest
+from cascada.errors import ConfigError, PlatformError, nearest
 from cascada.settings import Settings, process_environment
 
 SERVERS = ("prefect", "mlflow", "worker", "service", "overview")
@@ -29,21 +30,45 @@ def start_observers(settings: Settings, *, service_follows: bool = False) -> Non
     platform.wait_until_ready(mlflow)
 
 
-def start_champion(settings: Settings, model: str) -> str:
-    """Deploy and package the champion of a model, if need be, and serve it; returns which version answers."""
+def start_champion(settings: Settings, model: str, *, processes: int = 1) -> str:
+    """Deploy and package the champion of a model, if need be, and serve it; returns which version answers.
+
+    While MLflow cannot be reached, that is the version that was deployed last.
+    """
     from cascada import platform
-    from cascada.tracking import models
-    from flows.deployment import deploy_champion
-    from flows.release import package_version
+    from cascada.repro.signing import signing_key
+    from flows.deployment import follow_registry
+    from serving.package import build_bento
 
     if "@" in model:
         raise ConfigError("the champion is what is served", expected="the name of a model alone", got=model)
-    champion = models.find_version(model)
-    deploy_champion(champion)
-    served = settings.served / model
-    server = platform.start_service(settings, package_version(champion), what=model, served=served)
+    package = follow_registry(model)
+    others = [server.name for server in platform.services(settings) if server.what != model]
+    platform.stop(settings, [*others, *["canary"] * bool(others)])
+    bento = build_bento(package.bundle.folder, package.identity, key=signing_key(settings))
+    names = ["service", *(f"service-{number}" for number in range(2, processes + 1))]
+    served, log = settings.served / model, settings.prediction_log(model)
+    started = [platform.start_service(settings, bento, name=name, what=model, served=served, log=log) for name in names]
+    for server in started:
+        platform.wait_until_ready(server)
+    return f"{model} version {package.identity.version}"
+
+
+def start_canary(settings: Settings, model: str, number: int) -> str:
+    """Serve another version of a model at the canary's port, and return its address."""
+    from cascada import platform
+    from cascada.repro.signing import signing_key
+    from flows.deployment import deploy_canary
+    from serving.package import build_bento
+
+    package = deploy_canary(model, number)
+    bento = build_bento(package.bundle.folder, package.identity, key=signing_key(settings))
+    log, served = settings.prediction_log(model), settings.canaries / model
+    server = platform.start_service(
+        settings, bento, name="canary", what=model, served=served, log=log and log / "canary"
+    )
     platform.wait_until_ready(server)
-    return champion.label
+    return server.url
 
 
 def up(
@@ -101,13 +126,24 @@ def _start_worker(settings: Settings) -> None:
 
 
 def _start_only_champion(settings: Settings) -> None:
-    from cascada.tracking import models
-
-    champions = [name for name in models.list_models() if models.find_alias(name, models.CHAMPION)]
+    champions = _champions(settings)
     if len(champions) == 1:
         start_champion(settings, champions[0])
     elif champions:
         stdout.print(f"several models have a champion; serve one with `cascada serve {champions[0]}`")
+
+
+def _champions(settings: Settings) -> Sequence[str]:
+    """List the models that have a champion; those that are deployed here while MLflow cannot be reached."""
+    from cascada.monitoring.watch import deployed_models
+    from cascada.tracking import models
+    from cascada.tracking.reach import require_mlflow
+
+    try:
+        require_mlflow()
+    except PlatformError:
+        return deployed_models(settings)
+    return [name for name in models.list_models() if models.find_alias(name, models.CHAMPION)]
 
 
 def _addresses(settings: Settings) -> dict[str, str]:
@@ -138,16 +174,39 @@ def env() -> None:
         typer.echo(f"export {name}={shlex.quote(os.environ[name])}")
 
 
-def serve(model: Annotated[str, typer.Argument(help="registered model; the name of its experiment")]) -> None:
-    """Serve the champion of a model over HTTP."""
+def serve(
+    model: Annotated[str, typer.Argument(help="registered model; the name of its experiment")],
+    processes: Annotated[
+        int, typer.Option(min=1, help="services side by side, at the next ports, for a proxy in front")
+    ] = 1,
+    canary: Annotated[
+        int | None, typer.Option(metavar="VERSION", help="serve this version, too, for a share that a proxy sends it")
+    ] = None,
+) -> None:
+    """Serve the champion of a model over HTTP; the version that was deployed last while MLflow cannot be reached."""
     settings = enter()
-    what = start_champion(settings, model)
-    stdout.print(f"{what} answers at {settings.service_url}/predict; stop it with `cascada down`")
-
-
-def down() -> None:
-    """Stop every server that was started here."""
+    what = start_champion(settings, model, processes=processes)
     from cascada import platform
 
-    stopped = platform.stop(enter())
+    urls = " and ".join(f"{server.url}/predict" for server in platform.services(settings))
+    stdout.print(f"{what} answers at {urls}; stop it with `cascada down`")
+    if canary is not None:
+        stdout.print(f"{model} version {canary} answers at {start_canary(settings, model, canary)}/predict")
+
+
+def down(
+    servers: Annotated[
+        list[str] | None,
+        typer.Argument(help="which, as `cascada status` names them; all when omitted", show_default=False),
+    ] = None,
+) -> None:
+    """Stop servers that were started here."""
+    from cascada import platform
+
+    settings = enter()
+    known = platform.running(settings)
+    for name in servers or ():
+        if name not in known:
+            raise ConfigError(f"no server {name!r} runs", expected=", ".join(known) or "none runs")
+    stopped = platform.stop(settings, servers)
     stdout.print(f"stopped {', '.join(stopped)}" if stopped else "nothing was running")
