@@ -99,16 +99,20 @@ def _start(
             env={**os.environ, **(variables or {})},
         )
     started = psutil.Process(child.pid).create_time()
-    server = Server(name=name, url=_urls(settings).get(name, ""), pid=child.pid, started=started, log=log, what=what)
+    server = Server(name=name, url=_url(settings, name), pid=child.pid, started=started, log=log, what=what)
     _remember(settings, running(settings) | {name: server})
     return server
 
 
-def _urls(settings: Settings) -> dict[str, str]:
-    return {
-        "prefect": settings.prefect_url, "mlflow": settings.mlflow_url, "service": settings.service_url,
-        "overview": settings.overview_url,
+def _url(settings: Settings, name: str) -> str:
+    """Give the address of a server, ``service-2`` and so on included; empty when it has none."""
+    kind, _, number = name.partition("-")
+    urls = {
+        "prefect": settings.prefect_url, "mlflow": settings.mlflow_url, "overview": settings.overview_url,
+        "service": f"http://{settings.host}:{settings.service_port + int(number or 1) - 1}",
+        "canary": f"http://{settings.host}:{settings.canary_port}",
     }  # fmt: skip
+    return urls.get(kind, "")
 
 
 def require_free_port(settings: Settings, name: str) -> None:
@@ -119,9 +123,10 @@ def require_free_port(settings: Settings, name: str) -> None:
     PlatformError
         If something else listens there.
     """
-    if name in running(settings) or name not in _urls(settings):
+    url = _url(settings, name)
+    if name in running(settings) or not url:
         return
-    port = int(_urls(settings)[name].rpartition(":")[2])
+    port = int(url.rpartition(":")[2])
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -131,12 +136,19 @@ def require_free_port(settings: Settings, name: str) -> None:
                 f"port {port}, meant for {name}, is in use",
                 where=f"{settings.host}:{port}",
                 got=str(error),
-                hint=f"stop what listens there, or set CASCADA_{name.upper()}_PORT to a free port",
+                hint=f"stop what listens there, or set CASCADA_{name.partition('-')[0].upper()}_PORT to a free port",
             ) from error
 
 
-HEALTH = {"prefect": "/api/health", "mlflow": "/health", "service": "/readyz", "overview": "/livez"}
-"""Name of a server to the path that answers 200 when it is ready."""
+_HEALTH = {
+    "prefect": "/api/health", "mlflow": "/health", "service": "/readyz", "canary": "/readyz", "overview": "/livez",
+}  # fmt: skip
+
+
+def health_url(server: Server) -> str | None:
+    """Name what answers 200 when a server is ready; None when it answers nobody."""
+    path = _HEALTH.get(server.name.partition("-")[0])
+    return None if path is None else server.url + path
 
 
 def wait_until_ready(server: Server, *, timeout_s: float = 180.0) -> None:
@@ -147,7 +159,9 @@ def wait_until_ready(server: Server, *, timeout_s: float = 180.0) -> None:
     PlatformError
         If its process ends or the time is over; the last lines of its log are in the message.
     """
-    _wait(server, lambda: httpx.get(server.url + HEALTH[server.name], timeout=5.0).is_success, timeout_s=timeout_s)
+    url = health_url(server)
+    if url is not None:
+        _wait(server, lambda: httpx.get(url, timeout=5.0).is_success, timeout_s=timeout_s)
 
 
 def _wait(server: Server, is_ready: Callable[[], bool], *, timeout_s: float) -> None:
@@ -302,28 +316,33 @@ def start_overview(settings: Settings) -> Server:
     return _start(settings, "overview", command, cwd=settings.root)
 
 
-def start_service(settings: Settings, bento: Path, *, what: str, served: Path | None = None) -> Server:
-    """Start the service of a Bento; a service of another model version is stopped first.
+def services(settings: Settings) -> list[Server]:
+    """List the services of the champion that were started here and still run."""
+    return [server for server in running(settings).values() if server.name.partition("-")[0] == "service"]
+
+
+def start_service(
+    settings: Settings, bento: Path, *, name: str = "service", what: str, served: Path, log: Path | None
+) -> Server:
+    """Start the service of a Bento, if it does not run yet; returns before it is ready.
 
     Parameters
     ----------
+    name
+        ``service``, ``service-2`` and so on at the next ports, or ``canary``.
     served
-        Deployment folder of the model: the service follows it, does not serve what the Bento was built with, and keeps
-        its predictions where `Settings.prediction_log` says.
+        Deployment folder of the model: the service follows it, and does not serve what the Bento was built with.
+    log
+        Folder of the predictions; None keeps none.
     """
-    current = running(settings).get("service")
-    if current is not None and current.what != what:
-        stop(settings, ["service"])
     command = [
         sys.executable, "-m", "bentoml", "serve", str(bento), "--api-workers", "1",
-        "--host", settings.host, "--port", str(settings.service_port),
+        "--host", settings.host, "--port", _url(settings, name).rpartition(":")[2],
     ]  # fmt: skip
-    variables = {"CASCADA_SERVED": str(served)} if served else {}
-    if served:
-        variables[PREDICTION_LOG] = str(settings.prediction_log(served.name) or "")
+    variables = {"CASCADA_SERVED": str(served), PREDICTION_LOG: str(log or "")}
     if settings.api_keys_file.exists():
         variables["CASCADA_API_KEYS"] = str(settings.api_keys_file)
-    return _start(settings, "service", command, what=what, variables=variables)
+    return _start(settings, name, command, what=what, variables=variables)
 
 
 def stop(settings: Settings, names: Sequence[str] | None = None) -> list[str]:

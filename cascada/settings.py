@@ -41,7 +41,10 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address that the local servers bind to")
     prefect_port: int = Field(4200, ge=1, le=65535)
     mlflow_port: int = Field(5000, ge=1, le=65535)
-    service_port: int = Field(3000, ge=1, le=65535)
+    service_port: int = Field(
+        3000, ge=1, le=65535, description="of the champion's service; more processes take the next ones"
+    )
+    canary_port: int = Field(3010, ge=1, le=65535, description="of the service of another version")
     overview_port: int = Field(8080, ge=1, le=65535)
     password: SecretStr | None = Field(
         None, description="asked for by every local server; needed as soon as `host` is not this machine alone"
@@ -109,6 +112,11 @@ class Settings(BaseSettings):
     def served(self) -> Path:
         """Folder of the deployment folders, one a model."""
         return self.home / "served"
+
+    @property
+    def canaries(self) -> Path:
+        """Folder of the deployment folders of canaries, one a model."""
+        return self.home / "canaries"
 
     def prediction_log(self, model: str) -> Path | None:
         """Find the folder that a model's predictions are kept in; None when keeping them is switched off."""

@@ -10,9 +10,8 @@ from cascada.errors import ConfigError
 from cascada.registry.versions import fetch_bundle, identify
 from cascada.repro.signing import signing_key
 from cascada.settings import load_settings
-from cascada.tracking import models
 from cascada.tracking.models import ModelVersion
-from flows.deployment import deploy_champion
+from flows.deployment import deploy_canary, follow_registry
 from serving.package import build_bento
 
 
@@ -23,23 +22,47 @@ def package_version(version: ModelVersion) -> Path:
         return build_bento(bundle.folder, identify(version, bundle), key=signing_key(load_settings()))
 
 
-def serve_champion(model: str) -> ModelVersion:
+def serve_champion(model: str, *, processes: int = 1) -> str:
     """Deploy and package the champion of a model, if need be, and serve it on this machine; returns what answers.
+
+    While MLflow cannot be reached, that is the version that was deployed last.
+
+    Parameters
+    ----------
+    processes
+        Services side by side, at the next ports.
 
     Raises
     ------
     ConfigError
         If more than the name of a model is given.
     PlatformError
-        If the service does not become ready.
+        If a service does not become ready, or MLflow cannot be reached and nothing is deployed.
     """
     if "@" in model:
         raise ConfigError("the champion is what is served", expected="the name of a model alone", got=model)
-    settings, champion = load_settings(), models.find_version(model)
-    deploy_champion(champion)
-    bento = package_version(champion)
-    platform.wait_until_ready(platform.start_service(settings, bento, what=model, served=settings.served / model))
-    return champion
+    settings, package = load_settings(), follow_registry(model)
+    others = [server.name for server in platform.services(settings) if server.what != model]
+    platform.stop(settings, [*others, *["canary"] * bool(others)])
+    bento = build_bento(package.bundle.folder, package.identity, key=signing_key(settings))
+    names = ["service", *(f"service-{number}" for number in range(2, processes + 1))]
+    served, log = settings.served / model, settings.prediction_log(model)
+    started = [platform.start_service(settings, bento, name=name, what=model, served=served, log=log) for name in names]
+    for server in started:
+        platform.wait_until_ready(server)
+    return f"{model} version {package.identity.version}"
+
+
+def serve_canary(model: str, number: int) -> str:
+    """Serve another version of a model at the canary's port, and return its address."""
+    settings, package = load_settings(), deploy_canary(model, number)
+    bento = build_bento(package.bundle.folder, package.identity, key=signing_key(settings))
+    log, served = settings.prediction_log(model), settings.canaries / model
+    server = platform.start_service(
+        settings, bento, name="canary", what=model, served=served, log=log and log / "canary"
+    )
+    platform.wait_until_ready(server)
+    return server.url
 
 
 def serve_first(model: str) -> bool:

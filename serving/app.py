@@ -28,6 +28,7 @@ from serving.prediction_log import PredictionLog
 from serving.refusals import Refusal
 from serving.requests import SPOOLED, Asgi, ClientLeft, Receive, Reply, Request, Send
 from serving.settings import ServiceSettings
+from serving.shadow import ShadowSlot
 from serving.tables import JSON, PARQUET, TABLES, answer_table
 
 logger = logging.getLogger(__name__)
@@ -55,7 +56,8 @@ class Application:
         self.slot, self._door, self._settings, self._inner = slot, door, settings, inner
         self._in_flight, self._draining = 0, False
         self._log = PredictionLog(settings.log, settings) if settings.log else None
-        self._counts = Counts(slot, lambda: self._in_flight, self._log.rows if self._log else {})
+        self.shadows = ShadowSlot(slot, settings, self._log)
+        self._counts = Counts(slot, lambda: self._in_flight, self._log.rows if self._log else {}, self.shadows)
         self._lineage = LineageBook(settings.lineage_kept)
         self._threads = ThreadPoolExecutor(2, "predict")
         self._document: tuple[ServedModel, dict[str, Any]] | None = None
@@ -129,14 +131,14 @@ class Application:
         return Reply(200, wanted, (answer, length), model)
 
     def _heard(self, model: ServedModel, request: Request) -> ServedModel:
-        """Have the prediction log hear what a model answers to a request."""
-        log, rows = self._log, 0
-        if log is None:
+        """Have the prediction log, and the shadow, hear what a model answers to a request."""
+        hearer, rows = self.shadows.hearer, 0
+        if hearer is None:
             return model
 
         def listen(events: Events, answer: Answer) -> None:
             nonlocal rows
-            log.note(request.id, rows, model, events, answer)
+            hearer.note(request.id, rows, model, events, answer)
             rows += answer.rows
 
         return model.heard_by(listen)
@@ -163,7 +165,9 @@ class Application:
             self._in_flight -= 1
 
     async def _model(self, _: Request) -> Reply:
-        return Reply(200, JSON, orjson.dumps(self.slot.model.describe()), self.slot.model)
+        shadow = self.shadows.shadow
+        told = self.slot.model.describe() | {"shadow": None if shadow is None else shadow.describe()}
+        return Reply(200, JSON, orjson.dumps(told), self.slot.model)
 
     async def _find_lineage(self, request: Request) -> Reply:
         found = self._lineage.find(request.scope["path"].removeprefix(_LINEAGE))
@@ -201,12 +205,12 @@ class Application:
 
     async def _live(self, scope: Any, receive: Receive, send: Send) -> None:
         async def answer(message: Any) -> None:
-            if self._log is not None and message["type"].startswith("lifespan.shutdown"):
-                await asyncio.to_thread(self._log.close)  # before the server hears of it: it then ends the process
+            if message["type"].startswith("lifespan.shutdown"):
+                await asyncio.to_thread(self._close)  # before the server hears of it: it then ends the process
             await send(message)
 
         self._stop_slowly()
-        watch = asyncio.create_task(self.slot.watch())
+        watches = [asyncio.create_task(slot.watch()) for slot in (self.slot, self.shadows)]
         try:
             if self._inner is not None:
                 await self._inner(scope, receive, answer)
@@ -215,8 +219,14 @@ class Application:
                     await receive()
                     await answer({"type": f"lifespan.{step}.complete"})
         finally:
-            watch.cancel()
+            for watch in watches:
+                watch.cancel()
             self._threads.shutdown(cancel_futures=True)
+
+    def _close(self) -> None:
+        self.shadows.close()
+        if self._log is not None:
+            self._log.close()
 
     def _stop_slowly(self) -> None:
         """On SIGTERM say so at /readyz and to every client for a while, and only then let the server stop.

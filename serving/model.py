@@ -79,6 +79,26 @@ class ServedModel:
         }  # fmt: skip
 
 
+def open_model(folder: Path, trusted: Path | None) -> ServedModel:
+    """Open a package, check it and try it.
+
+    Raises
+    ------
+    ConfigError
+        If nobody is trusted.
+    ArtifactError
+        If it is refused.
+    """
+    if trusted is None:  # not in the Bento: who alters a model could alter its keys, too
+        raise ConfigError(
+            "the service does not know whose models it may serve",
+            expected=f"{PLACES['trusted']}: a folder of public keys, *.pub",
+        )
+    model = ServedModel(open_package(folder, trusted=trusted))
+    model.answer(model.reader.example())  # the first run of a graph takes longest: not with a client waiting
+    return model
+
+
 @dataclass
 class Swaps:
     """How often the model was changed, and how often a package was refused."""
@@ -106,7 +126,7 @@ class ModelSlot:
     def __init__(self, settings: ServiceSettings, baked: Path) -> None:
         self._settings, self.swaps = settings, Swaps()
         self._place = self._find() if settings.served else baked
-        self.model = self._open(self._place)
+        self.model = open_model(self._place, settings.trusted)
 
     def _find(self) -> Path:
         served = self._settings.served
@@ -114,17 +134,6 @@ class ModelSlot:
         if found is None:
             raise ArtifactError("nothing is deployed here", where=str(served), expected="a link `current` to a package")
         return found
-
-    def _open(self, folder: Path) -> ServedModel:
-        trusted = self._settings.trusted
-        if trusted is None:  # not in the Bento: who alters a model could alter its keys, too
-            raise ConfigError(
-                "the service does not know whose models it may serve",
-                expected=f"{PLACES['trusted']}: a folder of public keys, *.pub",
-            )
-        model = ServedModel(open_package(folder, trusted=trusted))
-        model.answer(model.reader.example())  # the first run of a graph takes longest: not with a client waiting
-        return model
 
     async def watch(self) -> None:
         """Follow the deployment folder until cancelled; a package that is refused changes nothing."""
@@ -142,7 +151,7 @@ class ModelSlot:
             return
         self._place = place
         try:
-            model = await asyncio.to_thread(self._open, place)
+            model = await asyncio.to_thread(open_model, place, self._settings.trusted)
         except (CascadaError, OSError) as error:
             self.swaps.refused += 1
             logger.warning("refused %s, so version %s stays: %s", place, self._version, error)

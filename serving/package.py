@@ -32,7 +32,7 @@ _SOURCES = (
     "serving/__init__.py", "serving/answers.py", "serving/app.py", "serving/counts.py", "serving/events.py",
     "serving/keys.py", "serving/limits.py", "serving/lineage.py", "serving/model.py", "serving/openapi.py",
     "serving/prediction_log.py", "serving/refusals.py", "serving/requests.py", "serving/schemas.py",
-    "serving/service.py", "serving/settings.py",
+    "serving/service.py", "serving/settings.py", "serving/shadow.py",
     "serving/tables.py",
 )  # fmt: skip
 _BENTOFILE = {

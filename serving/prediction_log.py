@@ -6,6 +6,7 @@ dropped and counted.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import os
@@ -140,19 +141,25 @@ class PredictionLog:
                 self._waiting -= rows
 
     def _remove_oldest(self) -> None:
-        files = sorted(self._folder.glob("*.parquet"))
-        excess = sum(path.stat().st_size for path in files) - int(self._settings.log_max_mb * 1e6)
-        for path in files[:-1]:
+        sizes = dict(_sizes(sorted(self._folder.glob("*.parquet"))))
+        excess = sum(sizes.values()) - int(self._settings.log_max_mb * 1e6)
+        for path in list(sizes)[:-1]:
             if excess <= 0:
                 return
-            excess -= path.stat().st_size
-            path.unlink()
+            excess -= sizes[path]
+            path.unlink(missing_ok=True)
 
     def _tell_once(self, why: str) -> None:
         """Say that predictions are dropped, once until a file is written and none was since the one before."""
         if not self._told:
             self._told = True
             logger.warning("predictions are not logged, only counted as dropped, in %s: %s", self._folder, why)
+
+
+def _sizes(files: Sequence[Path]) -> Iterator[tuple[Path, int]]:
+    for path in files:
+        with contextlib.suppress(FileNotFoundError):  # another service that shares the folder was faster
+            yield path, path.stat().st_size
 
 
 def _remove(partial: Path) -> None:

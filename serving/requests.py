@@ -177,11 +177,49 @@ class Reply:
             (b"x-request-id", request.encode()), *self.model.headers, *self.headers,
             *([(b"connection", b"close")] if closing else []),
         ]  # fmt: skip
-        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        head = {"type": "http.response.start", "status": self.status, "headers": headers}
         if isinstance(self.body, bytes):
+            gathered = _Gathered.of(send)
+            await send(head)
             await send({"type": "http.response.body", "body": self.body})
+            if gathered is not None:
+                gathered.flush()
             return
+        await send(head)
         with self.body[0] as file:
             while part := file.read(_CHUNK):
                 await send({"type": "http.response.body", "body": part, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
+
+
+class _Gathered:
+    """Stands in for the transport of an answer of uvicorn, which writes head and body one after the other.
+
+    They leave in one call: a process that is killed between two has sent a head alone, and no proxy can ask again.
+    """
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+        self._parts: list[bytes] = []
+        self.is_closing = transport.is_closing
+
+    @classmethod
+    def of(cls, send: Send) -> _Gathered | None:
+        """Take the place of the transport behind `send`; None when another server is behind it."""
+        answer = getattr(send, "__self__", None)
+        if getattr(answer, "transport", None) is None:
+            return None
+        answer.transport = gathered = cls(answer.transport)  # type: ignore[union-attr]
+        return gathered
+
+    def write(self, part: bytes) -> None:
+        self._parts.append(part)
+
+    def flush(self) -> None:
+        if self._parts:
+            self._transport.write(b"".join(self._parts))
+            self._parts.clear()
+
+    def close(self) -> None:
+        self.flush()
+        self._transport.close()

@@ -49,6 +49,7 @@ class ServiceSettings(BaseModel):
     log_max_mb: float = Field(
         1000.0, gt=0, description="size of the prediction log, in 10^6 bytes; the oldest files go"
     )
+    shadow_events: int = Field(50_000, ge=1, description="events that wait for the shadow; more are dropped")
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> ServiceSettings:

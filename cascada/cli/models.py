@@ -121,3 +121,25 @@ def diff(one: Annotated[str, MODEL], other: Annotated[str, MODEL], as_json: Anno
         stdout.print_json(found.model_dump_json())
     else:
         show_comparison(found)
+
+
+@app.command()
+def shadow(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL[@ALIAS|@VERSION]", help="such as demo@3; MODEL alone: its challenger")
+    ],
+    off: Annotated[bool, typer.Option("--off", help="have no shadow any more")] = False,
+) -> None:
+    """Have the service ask a second version whatever it is asked, and compare; its answers go to nobody."""
+    settings = enter()
+    if off:
+        from cascada.registry.deployment import drop_shadow
+
+        name = model.partition("@")[0]
+        drop_shadow(settings.served / name)
+        stdout.print(f"{name} has no shadow")
+        return
+    from flows.deployment import set_shadow
+
+    version = set_shadow(model)
+    stdout.print(f"{version.label} is the shadow of what is served; {settings.service_url}/model compares them")

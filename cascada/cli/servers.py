@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shlex
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from cascada.cli.context import enter
 from cascada.cli.render import show_facts, stdout
-from cascada.errors import ConfigError, nearest
+from cascada.errors import ConfigError, PlatformError, nearest
 from cascada.settings import Settings, process_environment
 
 SERVERS = ("prefect", "mlflow", "worker", "service", "overview")
@@ -61,7 +62,7 @@ def up(
         if name in started:
             platform.wait_until_ready(started[name])
     if "service" in wanted:
-        _start_only_champion()
+        _start_only_champion(settings)
     show_facts("Open", _addresses(settings))
 
 
@@ -83,15 +84,27 @@ def _start_worker(settings: Settings) -> None:
     platform.wait_for_worker(platform.start_worker(settings))
 
 
-def _start_only_champion() -> None:
-    from cascada.tracking import models
+def _start_only_champion(settings: Settings) -> None:
     from flows.service import serve_champion
 
-    champions = [name for name in models.list_models() if models.find_alias(name, models.CHAMPION)]
+    champions = _champions(settings)
     if len(champions) == 1:
         serve_champion(champions[0])
     elif champions:
         stdout.print(f"several models have a champion; serve one with `cascada serve {champions[0]}`")
+
+
+def _champions(settings: Settings) -> Sequence[str]:
+    """List the models that have a champion; those that are deployed here while MLflow cannot be reached."""
+    from cascada.monitoring.watch import deployed_models
+    from cascada.tracking import models
+    from cascada.tracking.reach import require_mlflow
+
+    try:
+        require_mlflow()
+    except PlatformError:
+        return deployed_models(settings)
+    return [name for name in models.list_models() if models.find_alias(name, models.CHAMPION)]
 
 
 def _addresses(settings: Settings) -> dict[str, str]:
@@ -122,19 +135,41 @@ def env() -> None:
         typer.echo(f"export {name}={shlex.quote(os.environ[name])}")
 
 
-def serve(model: Annotated[str, typer.Argument(help="registered model; the name of its experiment")]) -> None:
-    """Serve the champion of a model over HTTP."""
+def serve(
+    model: Annotated[str, typer.Argument(help="registered model; the name of its experiment")],
+    processes: Annotated[
+        int, typer.Option(min=1, help="services side by side, at the next ports, for a proxy in front")
+    ] = 1,
+    canary: Annotated[
+        int | None, typer.Option(metavar="VERSION", help="serve this version, too, for a share that a proxy sends it")
+    ] = None,
+) -> None:
+    """Serve the champion of a model over HTTP; the version that was deployed last while MLflow cannot be reached."""
     settings = enter()
-    from flows.service import serve_champion
+    from flows.service import serve_canary, serve_champion
 
-    stdout.print(
-        f"{serve_champion(model).label} answers at {settings.service_url}/predict; stop it with `cascada down`"
-    )
-
-
-def down() -> None:
-    """Stop every server that was started here."""
+    what = serve_champion(model, processes=processes)
     from cascada import platform
 
-    stopped = platform.stop(enter())
+    urls = " and ".join(f"{server.url}/predict" for server in platform.services(settings))
+    stdout.print(f"{what} answers at {urls}; stop it with `cascada down`")
+    if canary is not None:
+        stdout.print(f"{model} version {canary} answers at {serve_canary(model, canary)}/predict")
+
+
+def down(
+    servers: Annotated[
+        list[str] | None,
+        typer.Argument(help="which, as `cascada status` names them; all when omitted", show_default=False),
+    ] = None,
+) -> None:
+    """Stop servers that were started here."""
+    from cascada import platform
+
+    settings = enter()
+    known = platform.running(settings)
+    for name in servers or ():
+        if name not in known:
+            raise ConfigError(f"no server {name!r} runs", expected=", ".join(known) or "none runs")
+    stopped = platform.stop(settings, servers)
     stdout.print(f"stopped {', '.join(stopped)}" if stopped else "nothing was running")

@@ -163,10 +163,8 @@ def _servers(settings: Settings) -> Iterator[ServerFact]:
     for server in platform.running(settings).values():
         if server.name == "overview":
             continue
-        path = platform.HEALTH.get(server.name)
-        yield ServerFact(
-            name=server.name, url=server.url, what=server.what, healthy=path is None or _answers(server.url + path)
-        )
+        url = platform.health_url(server)
+        yield ServerFact(name=server.name, url=server.url, what=server.what, healthy=url is None or _answers(url))
 
 
 def _answers(url: str) -> bool:

@@ -5,6 +5,7 @@
     <home>/served/<model>/
         v3-20261127T2015…/   a package (`cascada.registry.package`)
         current              link to the one that is served; a running service follows it without losing a request
+        shadow               link to one that is asked the same, whose answers go to nobody; where there is one
         history.jsonl        one line a change: time, from, to, reason
 """
 
@@ -19,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from cascada.errors import ArtifactError
 from cascada.registry.package import ModelIdentity, read_identity, write_package
 
-CURRENT, HISTORY = "current", "history.jsonl"
+CURRENT, SHADOW, HISTORY = "current", "shadow", "history.jsonl"
 
 
 class Change(BaseModel):
@@ -45,15 +46,11 @@ def deploy(bundle: Path, identity: ModelIdentity, folder: Path, *, key: Path, re
     reason
         Why, for the history.
     """
-    now = datetime.now(UTC)
-    target = folder / f"v{identity.version}-{now:%Y%m%dT%H%M%S%f}"
-    partial = folder / f".{target.name}"
-    write_package(bundle, identity, partial, key=key)
-    partial.rename(target)
+    target = _put(bundle, identity, folder, key=key)
     before = served_identity(folder)
-    _point(folder, target)
+    _point(folder, target, CURRENT)
     change = Change(
-        time=now.isoformat(timespec="milliseconds"), before=None if before is None else before.version,
+        time=datetime.now(UTC).isoformat(timespec="milliseconds"), before=None if before is None else before.version,
         after=identity.version, reason=reason,
     )  # fmt: skip
     with (folder / HISTORY).open("a", encoding="utf-8") as file:
@@ -61,10 +58,30 @@ def deploy(bundle: Path, identity: ModelIdentity, folder: Path, *, key: Path, re
     return target
 
 
-def current(folder: Path) -> Path | None:
-    """Find the package that is served; None before the first."""
-    link = folder / CURRENT
-    return link.resolve() if link.exists() else None
+def deploy_shadow(bundle: Path, identity: ModelIdentity, folder: Path, *, key: Path) -> Path:
+    """Make a version the shadow of the current one, and return the folder of its package; parameters as of `deploy`."""
+    target = _put(bundle, identity, folder, key=key)
+    _point(folder, target, SHADOW)
+    return target
+
+
+def drop_shadow(folder: Path) -> None:
+    """Have no shadow any more."""
+    (folder / SHADOW).unlink(missing_ok=True)
+
+
+def _put(bundle: Path, identity: ModelIdentity, folder: Path, *, key: Path) -> Path:
+    target = folder / f"v{identity.version}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
+    partial = folder / f".{target.name}"
+    write_package(bundle, identity, partial, key=key)
+    partial.rename(target)
+    return target
+
+
+def current(folder: Path, link: str = CURRENT) -> Path | None:
+    """Find the package that is served, or the shadow; None where there is none."""
+    pointed = folder / link
+    return pointed.resolve() if pointed.exists() else None
 
 
 def served_identity(folder: Path) -> ModelIdentity | None:
@@ -92,9 +109,9 @@ def history(folder: Path) -> tuple[Change, ...]:
         ) from error  # fmt: skip
 
 
-def _point(folder: Path, target: Path) -> None:
-    """Move the link in one step: whoever looks sees the old or the new package."""
-    link = folder / f".{CURRENT}.{os.getpid()}"
+def _point(folder: Path, target: Path, name: str) -> None:
+    """Move a link in one step: whoever looks sees the old or the new package."""
+    link = folder / f".{name}.{os.getpid()}"
     link.unlink(missing_ok=True)
     link.symlink_to(target.name)
-    link.replace(folder / CURRENT)
+    link.replace(folder / name)

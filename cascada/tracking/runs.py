@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, LifecycleStage, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
-from cascada.errors import ArtifactError, nearest
+from cascada.errors import ArtifactError, PlatformError, nearest
 
 logger = logging.getLogger(__name__)
 
@@ -157,17 +157,33 @@ def fetch_files(run_id: str, folder: str, destination: Path) -> Path:
     ------
     ArtifactError
         If the run or the folder is not in the store.
+    PlatformError
+        If the object store of its files cannot be reached.
     """
     destination.mkdir(parents=True, exist_ok=True)
     try:
         return Path(MlflowClient().download_artifacts(run_id, folder, str(destination)))
     except (MlflowException, OSError) as error:
+        _require_file_store(run_id)
         raise ArtifactError(
             f"the files {folder!r} of run {run_id} are not in the MLflow store",
             where=os.environ.get("MLFLOW_TRACKING_URI", ""),
             got=str(error),
             hint="train again with --refresh, which ignores cached results",
         ) from error
+
+
+def _require_file_store(run_id: str) -> None:
+    """Ask the object store for the names of a run's files: a download that failed does not say why."""
+    from botocore.exceptions import ConnectionError as NotConnected
+    from botocore.exceptions import HTTPClientError
+
+    try:
+        MlflowClient().list_artifacts(run_id)
+    except (NotConnected, HTTPClientError) as error:
+        raise PlatformError("the files of MLflow cannot be reached", where=f"run {run_id}", got=str(error)) from error
+    except (MlflowException, OSError):
+        return
 
 
 def find_file(run_id: str, path: str, destination: Path) -> Path | None:

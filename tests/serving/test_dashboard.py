@@ -12,10 +12,15 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from bundles import identity
 from projects import REPOSITORY
 from prometheus_client.parser import text_string_to_metric_families
 from services import EVENT, application, client
 
+from cascada.registry.bundle import Bundle
+from cascada.registry.deployment import current, deploy_shadow
+from cascada.registry.package import PACKAGE
+from cascada.repro.signing import own_key
 from serving.keys import add_key
 
 INFRA = REPOSITORY / "infra" / "grafana"
@@ -34,15 +39,25 @@ def scraped(put: Callable[[int], Path], keys: Path, tmp_path: Path) -> httpx.Res
     """Scrape a service that asks for keys, as prometheus.yaml says."""
     file = tmp_path / "api_keys.json"
     key = add_key(file, "prometheus", ("predict", "read"))
-    app = application(put(1), keys, exposed=True, api_keys=file, log=tmp_path / "log")
+    served = put(1)
+    shadow = bundle_of(served)
+    deploy_shadow(shadow.folder, identity(shadow, 2), served, key=own_key(keys))
+    app = application(served, keys, exposed=True, api_keys=file, log=tmp_path / "log")
     headers = {"Authorization": f"{SCRAPE['authorization']['type']} {key}"}
 
     async def ask() -> httpx.Response:
         async with client(app, headers=headers) as http:
+            await app.shadows.look()
             await http.post("/predict", json={"events": [EVENT, EVENT | {"n_mu": 0}]})
             return await http.get(SCRAPE["metrics_path"])
 
     return asyncio.run(ask())
+
+
+def bundle_of(served: Path) -> Bundle:
+    place = current(served)
+    assert place is not None
+    return Bundle(place / PACKAGE / "bundle")
 
 
 def test_every_metric_and_label_is_one_of_the_service(

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -23,8 +21,7 @@ import polars as pl
 import psutil
 import pytest
 from load import loaded, wait_for
-from projects import REPOSITORY, free_port
-from services import EVENT, start, wait_until_ready
+from services import EVENT, end, start, worker_of
 
 from cascada.registry.deployment import CURRENT
 
@@ -109,6 +106,19 @@ def test_ten_thousand_bad_requests_break_nothing(serve: Callable[..., tuple[str,
     assert all(400 <= status < 500 for status in seen)
     assert grown < 30
     assert answers(url)
+
+
+def test_head_and_body_leave_in_one_call(serve: Callable[..., tuple[str, psutil.Process]]) -> None:
+    """Killed between two calls, a service would have sent half an answer that no proxy can ask for again."""
+    url, _ = serve()
+    pieces = []
+    for closing in (b"", b"Connection: close\r\n"):
+        for _ in range(100):
+            with connect(url) as one:
+                one.sendall((REQUEST % len(BODY)).removesuffix(b"\r\n") + closing + b"\r\n" + BODY)
+                pieces.append(one.recv(65536))
+    assert {piece[:12] for piece in pieces} == {b"HTTP/1.1 200"}
+    assert all(json.loads(piece.partition(b"\r\n\r\n")[2])["predictions"] for piece in pieces)
 
 
 def test_slow_bodies_hold_nobody_else_up(serve: Callable[..., tuple[str, psutil.Process]], tell: Tell) -> None:
@@ -244,44 +254,22 @@ def test_sigterm_under_load_loses_nothing(
 
 
 @pytest.fixture
-def supervised(put: Put, keys: Path) -> Iterator[tuple[str, psutil.Process]]:
+def supervised(put: Put, keys: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """A service as `cascada serve` runs it: a supervisor and its worker."""
-    port = free_port()
-    environment = os.environ | {
-        "CASCADA_SERVED": str(put(1)), "CASCADA_TRUSTED_KEYS": str(keys), "BENTOML_DO_NOT_TRACK": "true",
-    }  # fmt: skip
-    command = [sys.executable, "-m", "bentoml", "serve", "serving.service:PrimaryService", "--api-workers", "1"]
-    process = subprocess.Popen(
-        [*command, "--host", "127.0.0.1", "--port", str(port)], cwd=REPOSITORY, env=environment,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    url, owner = f"http://127.0.0.1:{port}", psutil.Process(process.pid)
-    wait_until_ready(url)
-    yield url, owner
-    for one in [*owner.children(recursive=True), owner]:
-        one.kill()
-    process.wait()
+    url, process = start(put(1), keys, supervised=True)
+    yield url, process
+    end(process)
 
 
-def test_a_killed_worker_is_started_again(supervised: tuple[str, psutil.Process], tell: Tell) -> None:
+def test_a_killed_worker_is_started_again(supervised: tuple[str, subprocess.Popen[bytes]], tell: Tell) -> None:
     url, owner = supervised
     with loaded(url, clients=4) as load:
         wait_for(lambda: load.answered > 100)
-        killed = worker_of(owner, url)
+        killed = worker_of(owner)
         answered, began = load.answered, time.monotonic()
         killed.kill()
         wait_for(lambda: load.answered > answered + 100)
         took = time.monotonic() - began
     tell(f"a worker killed: {load.figures}, answers again within {took:.1f} s")
     assert len(load.lost) <= load.clients, "only what the worker had in its hands is lost"
-    assert worker_of(owner, url).pid != killed.pid
-
-
-def worker_of(owner: psutil.Process, url: str) -> psutil.Process:
-    """Find the process under a supervisor that answers."""
-    port = httpx.URL(url).port
-    for child in owner.children(recursive=True):
-        command = " ".join(child.cmdline())
-        if "http_api_server" in command or "_bentoml_impl.worker" in command or str(port) in command:
-            return child
-    raise AssertionError([child.cmdline() for child in owner.children(recursive=True)])
+    assert worker_of(owner).pid != killed.pid

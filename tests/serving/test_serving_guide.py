@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -130,15 +131,18 @@ def test_no_request_that_schemathesis_makes_up_breaks_it(
 
 def test_sigterm_loses_no_accepted_request(running: tuple[str, str, Path, subprocess.Popen[bytes]]) -> None:
     url, key, _, process = running
-    headers, answers, not_ready = {"Authorization": f"Bearer {key}"}, [], False
+    headers, answers, not_ready, asked = {"Authorization": f"Bearer {key}"}, [], False, 0.0
     with httpx.Client(headers=headers) as http:
         for number in range(100_000):
             if number == 20:
                 process.send_signal(signal.SIGTERM)
+                asked = time.monotonic()
             try:
                 answer = http.post(f"{url}/predict", json={"events": [EVENT] * 50})
                 not_ready |= number > 20 and http.get(f"{url}/readyz").status_code == 503
-            except httpx.ConnectError:
+            except httpx.TransportError:  # refused, or closed before it has said anything
+                assert asked
+                assert time.monotonic() - asked >= ServiceSettings().drain_s, "only after it has said so for a while"
                 break
             answers.append(answer.status_code)
     assert set(answers) == {200}

@@ -36,17 +36,17 @@ def observables(showers: int, seed: int = 1) -> dict[str, NDArray[np.float64]]:
     return {name: frame[name].to_numpy() for name in ("energy_eev", "zenith_deg", "n_mu", "n_em", "xmax_g_cm2")}
 
 
-def network() -> nn.Module:
+def network(seed: int = 3) -> nn.Module:
     """Build the network, the same each time."""
-    torch.manual_seed(3)
+    torch.manual_seed(seed)
     return build(MODEL, features=len(NAMES), reference=tuple(name != "photon" for name in CLASSES)).eval()
 
 
-def export(folder: Path, domain: Domain = DOMAIN) -> Bundle:
+def export(folder: Path, domain: Domain = DOMAIN, *, seed: int = 3) -> Bundle:
     """Write the bundle."""
     features = feature_matrix(observables(999, seed=2), NAMES)
     return write_bundle(
-        [Member(network(), ReconstructionScore())], scaling=fit_scaling(features, NAMES), temperature=2.0,
+        [Member(network(seed), ReconstructionScore())], scaling=fit_scaling(features, NAMES), temperature=2.0,
         calibration=(features,), classes=CLASSES, reference=CLASSES[1:],
         features=NAMES, model=MODEL.model_dump(mode="json"), domain=domain, lineage=LINEAGE, folder=folder,
     )  # fmt: skip

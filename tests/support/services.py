@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 from projects import REPOSITORY, free_port
 
 from cascada.registry.bundle import Bundle
@@ -34,16 +35,43 @@ uvicorn.run(app, port=int(sys.argv[1]), log_level="warning")
 """
 
 
-def start(served: Path, keys: Path, **variables: str) -> tuple[str, subprocess.Popen[bytes]]:
-    """Start a service in a process of its own, and return its address once it answers."""
-    port = free_port()
+def start(
+    served: Path, keys: Path, *, port: int | None = None, supervised: bool = False, **variables: str
+) -> tuple[str, subprocess.Popen[bytes]]:
+    """Start a service in a process of its own, and return its address once it answers.
+
+    A supervised one runs as `cascada serve` runs it: a supervisor and its worker.
+    """
+    port = port or free_port()
     environment = os.environ | {
         "CASCADA_SERVED": str(served), "CASCADA_TRUSTED_KEYS": str(keys), "PYTHONPATH": str(REPOSITORY),
+        "BENTOML_DO_NOT_TRACK": "true",
     }  # fmt: skip
-    process = subprocess.Popen([sys.executable, "-c", _SERVER, str(port)], env=environment | variables)
+    command, output = [sys.executable, "-c", _SERVER, str(port)], None
+    if supervised:
+        command = [sys.executable, "-m", "bentoml", "serve", "serving.service:PrimaryService", "--api-workers", "1"]
+        command, output = [*command, "--host", "127.0.0.1", "--port", str(port)], subprocess.DEVNULL
+    process = subprocess.Popen(command, env=environment | variables, cwd=REPOSITORY, stdout=output, stderr=output)
     url = f"http://127.0.0.1:{port}"
     wait_until_ready(url)
     return url, process
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Kill a service with its worker."""
+    if process.poll() is None:
+        for child in psutil.Process(process.pid).children(recursive=True):
+            child.kill()
+    process.kill()
+    process.wait()
+
+
+def worker_of(process: subprocess.Popen[bytes]) -> psutil.Process:
+    """Find the process under a supervisor that answers."""
+    for child in psutil.Process(process.pid).children(recursive=True):
+        if "_bentoml_impl.worker" in " ".join(child.cmdline()):
+            return child
+    raise AssertionError("there is no worker")
 
 
 def wait_until_ready(url: str) -> None:

@@ -1,0 +1,102 @@
+"""What is served while MLflow cannot be reached, and which servers are stopped."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from pathlib import Path
+
+import pytest
+from bundles import export
+from projects import free_port
+from registered import PASSED, Registry, project
+from typer.testing import CliRunner
+
+from cascada.cli.main import app
+from cascada.cli.servers import _champions
+from cascada.errors import ConfigError, PlatformError
+from cascada.registry import promotion
+from cascada.registry.deployment import SHADOW, current
+from cascada.settings import Settings, process_environment
+from flows.deployment import deploy_champion, follow_registry
+
+
+@pytest.fixture
+def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    root = project(tmp_path / "project")
+    settings = Settings(root=root)  # type: ignore[call-arg]
+    for name, value in process_environment(settings).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("CASCADA_ROOT", str(root))
+    settings.home.mkdir()
+    return Registry(root, export(tmp_path / "bundle").folder)
+
+
+def settings_of(registry: Registry) -> Settings:
+    return Settings(root=registry.root)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("store", ["http://127.0.0.1:{port}", "postgresql+psycopg://user:word@127.0.0.1:{port}/mlflow"])
+def test_what_was_deployed_last_is_served_and_told(
+    registry: Registry, store: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    deploy_champion(promotion.promote(registry.register("toy"), PASSED))
+    promotion.promote(registry.register("toy", right=760), PASSED)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.format(port=free_port()))
+    with caplog.at_level(logging.WARNING):
+        package = follow_registry("toy")
+    assert package.identity.version == 1
+    assert "version 1 of toy, deployed before, is served: MLflow cannot be reached" in caplog.text
+    assert "word" not in caplog.text
+    assert list(_champions(settings_of(registry))) == ["toy"], "`cascada up` finds it, too"
+
+
+def test_a_deployed_champion_needs_no_store_of_files(registry: Registry, caplog: pytest.LogCaptureFixture) -> None:
+    deploy_champion(promotion.promote(registry.register("toy"), PASSED))
+    shutil.rmtree(settings_of(registry).home / "mlartifacts")
+    assert follow_registry("toy").identity.version == 1
+    assert "is served" not in caplog.text
+
+
+def test_a_deployed_package_that_was_altered_is_deployed_anew(registry: Registry) -> None:
+    deploy_champion(promotion.promote(registry.register("toy"), PASSED))
+    served = settings_of(registry).served / "toy"
+    before = current(served)
+    assert before is not None
+    graph = before / "package" / "bundle" / "model.onnx"
+    graph.write_bytes(graph.read_bytes()[:-1] + b"\0")
+    assert follow_registry("toy").identity.version == 1
+    assert current(served) != before
+
+
+def test_nothing_deployed_and_nothing_reachable_is_an_error(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port()}")
+    error = CliRunner().invoke(app, ["serve", "toy"]).exception
+    assert isinstance(error, PlatformError)
+    assert error.exit_code == 5
+    assert "no version of 'toy' is deployed here, and MLflow or its files cannot be reached" in str(error)
+
+
+def test_a_shadow_is_set_and_taken_away(registry: Registry) -> None:
+    served = settings_of(registry).served / "toy"
+    first = promotion.promote(registry.register("toy"), PASSED)
+    registry.register("toy", right=600)
+    refused = CliRunner().invoke(app, ["models", "shadow", "toy@2"]).exception
+    assert "a shadow needs a model that is deployed" in str(refused)
+    deploy_champion(first)
+    said = CliRunner().invoke(app, ["models", "shadow", "toy@2"])
+    assert "toy version 2 is the shadow" in said.stdout
+    place = current(served, SHADOW)
+    assert place is not None
+    assert place.name.startswith("v2-")
+    assert follow_registry("toy").identity.version == 1
+    assert "has no shadow" in CliRunner().invoke(app, ["models", "shadow", "toy", "--off"]).stdout
+    assert current(served, SHADOW) is None
+
+
+def test_only_a_server_that_runs_is_stopped(registry: Registry) -> None:
+    error = CliRunner().invoke(app, ["down", "canary"]).exception
+    assert isinstance(error, ConfigError)
+    assert "no server 'canary' runs" in str(error)
