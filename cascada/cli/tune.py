@@ -79,12 +79,12 @@ def show_search(tuned: Tuned) -> None:
         (one for one in searched.trials if one.state == "finished"),
         key=lambda one: (sign * (one.value or 0.0), one.number),
     )
-    title = f"Search ({_counts(searched.trials)}; {searched.metric} of the validation partition)"
+    title = f"Search: {_counts(searched.trials)}"
     rows = [
         (str(one.number), f"{one.value:.4f}", f"{one.seconds:.1f}", *(_brief(one.parameters[key]) for key in keys))
         for one in ended[:SHOWN]
     ]
-    show_table(title, (">trial", f">{searched.metric}", ">seconds", *(f">{key}" for key in keys)), rows)
+    show_table(title, (">trial", f">validation {searched.metric}", ">seconds", *(f">{key}" for key in keys)), rows)
     show_facts(
         "Winner", {key: _brief(value) for key, value in searched.best.parameters.items()} | {"run": searched.run_id}
     )
@@ -93,7 +93,7 @@ def show_search(tuned: Tuned) -> None:
 def _counts(trials: tuple[Tried, ...]) -> str:
     states = [one.state for one in trials]
     told = [f"{states.count(state)} {state}" for state in ("finished", "stopped", "failed") if state in states]
-    return f"{len(trials)} trials: {', '.join(told)}"
+    return f"{len(trials)} trials, {', '.join(told)}"
 
 
 def _brief(value: object) -> str:

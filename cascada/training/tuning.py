@@ -260,7 +260,8 @@ def _ray(*, cpus: int, gpus: int) -> Iterator[Path]:
             os.environ.setdefault(name, value)
     import ray
 
-    folder = Path(tempfile.mkdtemp(prefix="ray-"))  # short: Ray makes sockets in it, whose paths have 107 bytes
+    # Ray's own choice of a folder, not that of TMPDIR: it makes sockets there, whose paths have 107 bytes.
+    folder = Path(tempfile.mkdtemp(prefix="ray-", dir=os.environ.get("RAY_TMPDIR", "/tmp")))  # noqa: S108
     with redirect_stdout(sys.stderr):  # Ray prints what happens to its processes
         try:
             with _without_web():

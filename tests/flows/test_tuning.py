@@ -5,8 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import re
+import signal
 import sqlite3
+import subprocess
+import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +21,12 @@ from pickles import find_pickles
 from projects import SMALL, Project
 
 from cascada.config import load_experiment
+from cascada.training.tuning import identify
 
 pytestmark = pytest.mark.slow
 
-SECTION = """
-search:
-  trials: 4
-  metric: log_loss
-  space:
-    training.learning_rate: [1.0e+30, 5.0e-3, 1.0e-3]
-    model.latent: {low: 1, high: 4, integer: true}
-"""
+SPACE = "{training.learning_rate: [1.0e+30, 5.0e-3, 1.0e-3], model.latent: {low: 1, high: 4, integer: true}}"
+SEARCH = (*SMALL, "--set", f"search={{trials: 4, space: {SPACE}}}")
 KEYS = ["training.learning_rate", "model.latent"]
 
 
@@ -35,10 +34,7 @@ KEYS = ["training.learning_rate", "model.latent"]
 def searched(new_project: Callable[..., Project], prefect_api: str) -> tuple[Project, dict[str, Any], str]:
     """A project with one search, its outcome and what it said."""
     project = new_project(PREFECT_API_URL=prefect_api)
-    with (project.root / SMALL[0]).open("a") as file:
-        file.write(SECTION)
-    project.git("commit", "--all", "--quiet", "--message", "a search")
-    answer = project.cascada("tune", *SMALL, "--best", "best.yaml", "--json", timeout=600)
+    answer = project.cascada("tune", *SEARCH, "--best", "best.yaml", "--json", timeout=600)
     assert answer.returncode == 0, answer.stderr
     return project, json.loads(answer.stdout), answer.stderr
 
@@ -116,8 +112,9 @@ def test_the_winner_trains_to_the_same_model(searched: tuple[Project, dict[str, 
 
 def test_a_search_goes_on_where_it_ended(searched: tuple[Project, dict[str, Any], str]) -> None:
     project, tuned, _ = searched
-    answer = project.cascada("tune", *SMALL, "--trials", "6", "--resume", "--json", "--verbose", timeout=600)
+    answer = project.cascada("tune", *SEARCH, "--trials", "6", "--resume", "--json", timeout=600)
     assert answer.returncode == 0, answer.stderr
+    assert "no interrupted search" not in answer.stderr
     longer = json.loads(answer.stdout)["searched"]
     assert len(longer["trials"]) == 6
     assert without_seconds(longer["trials"][:4]) == without_seconds(tuned["searched"]["trials"])
@@ -126,11 +123,10 @@ def test_a_search_goes_on_where_it_ended(searched: tuple[Project, dict[str, Any]
 
 def test_the_same_search_is_not_done_twice(searched: tuple[Project, dict[str, Any], str]) -> None:
     project, tuned, _ = searched
-    answer = project.cascada("tune", *SMALL)
+    answer = project.cascada("tune", *SEARCH)
     assert answer.returncode == 0, answer.stderr
-    assert re.search(
-        r"Search \(4 trials: \d finished, \d failed; log_loss of the validation partition\)", answer.stdout
-    )
+    assert re.search(r"Search: 4 trials, \d finished, \d failed", answer.stdout)
+    assert "validation log_loss" in answer.stdout
     assert tuned["searched"]["run_id"] in answer.stdout
     assert f"model.latent {tuned['searched']['best']['parameters']['model.latent']}" in re.sub(
         r" +", " ", answer.stdout
@@ -139,13 +135,12 @@ def test_the_same_search_is_not_done_twice(searched: tuple[Project, dict[str, An
 
 def test_a_training_knows_nothing_of_the_section(searched: tuple[Project, dict[str, Any], str]) -> None:
     project, _, _ = searched
-    with_section = project.train(*SMALL, "--set", "training.epochs=1", "--set", "gate.mode=disabled")
-    other = ("--set", "search.trials=9", "--set", "training.epochs=1", "--set", "gate.mode=disabled")
-    assert project.train(*SMALL, *other)["run_id"] == with_section["run_id"]
-    assert project.train(*SMALL, *other[2:], "--set", "search=null")["run_id"] == with_section["run_id"]
+    short = ("--set", "training.epochs=1", "--set", "gate.mode=disabled")
+    without = project.train(*SMALL, *short, "--set", "search=null")
+    assert project.train(*SEARCH, *short)["run_id"] == without["run_id"]
 
 
-def test_no_search_leaves_a_pickle_or_a_process(searched: tuple[Project, dict[str, Any], str]) -> None:
+def test_no_search_leaves_a_pickle(searched: tuple[Project, dict[str, Any], str]) -> None:
     project, _, _ = searched
     assert [name for name in find_pickles(project.root / ".cascada") if not name.startswith("dvc-site/")] == []
 
@@ -157,6 +152,44 @@ def test_when_all_trials_fail_the_command_does(searched: tuple[Project, dict[str
     assert answer.returncode == 2
     assert "all 2 trials failed" in answer.stderr
     assert "the loss ran away before an epoch was done" in answer.stderr
+
+
+@pytest.mark.timeout(600)
+def test_a_killed_search_goes_on(searched: tuple[Project, dict[str, Any], str]) -> None:
+    project, _, _ = searched
+    other = (*SEARCH, "--trials", "40", "--set", "search.metric=accuracy")
+    journals = project.root / ".cascada" / "checkpoints"
+    before = set(journals.glob("*/trials.jsonl"))
+    with subprocess.Popen(["cascada", "tune", *other], cwd=project.root, env=project.environment) as child:
+        try:
+            while not any(path.stat().st_size for path in set(journals.glob("*/trials.jsonl")) - before):
+                assert child.poll() is None, "the search ended before it was killed"
+                time.sleep(0.05)
+        finally:
+            child.send_signal(signal.SIGKILL)
+    (journal,) = set(journals.glob("*/trials.jsonl")) - before
+    with journal.open("a") as file:
+        file.write('["cut sho')  # what a process leaves that dies while it writes
+    known = dict(json.loads(line) for line in journal.read_text().splitlines()[:-1])
+    answer = project.cascada("tune", *other, "--trials", "3", "--resume", "--json", timeout=600)
+    assert answer.returncode == 0, answer.stderr
+    first = next(one for one in json.loads(answer.stdout)["searched"]["trials"] if one["state"] == "finished")
+    assert known[identify(first["parameters"])] == first["value"]
+
+
+@pytest.mark.timeout(600)
+def test_a_worker_searches_too(searched: tuple[Project, dict[str, Any], str]) -> None:
+    project, _, _ = searched
+    assert project.cascada("up", "worker", timeout=300).returncode == 0
+    sets = [value for option, value in pairwise(SEARCH) if option == "--set"]
+    experiment = load_experiment(project.root / SEARCH[0], [*sets, "name=deployed", "search.parallel=2"])
+    (project.root / "parameters.json").write_text(json.dumps({"experiment": experiment.model_dump(mode="json")}))
+    run = 'prefect deployment run tune-experiment/tune --params "$(cat parameters.json)" --watch'
+    watched = project.run("bash", "-c", f'eval "$(cascada env)"\n{run}', timeout=400)
+    assert watched.returncode == 0, watched.stdout + watched.stderr
+    with sqlite3.connect(project.root / ".cascada" / "mlflow.db") as database:
+        names = {name for (name,) in database.execute("select name from runs")}
+    assert {"deployed-search", "deployed-seed-2020"} <= names
 
 
 def test_a_bad_space_is_refused_before_anything_starts(new_project: Callable[..., Project]) -> None:

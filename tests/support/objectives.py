@@ -12,3 +12,8 @@ def die(parameters: dict[str, Any], shared: Any, report: Any) -> float:
     if parameters["x"] != 1:
         os.kill(os.getpid(), signal.SIGKILL)
     return 0.5
+
+
+def visible_gpu(parameters: dict[str, Any], shared: Any, report: Any) -> float:
+    """Number of the GPU that Ray lets a trial see; an error if there is none."""
+    return float(os.environ["CUDA_VISIBLE_DEVICES"])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from projects import DEMO, REPOSITORY
 
 from cascada.config import Experiment, load_experiment
 from cascada.errors import ConfigError
@@ -128,6 +131,13 @@ def test_values_are_put_in_their_place_and_nothing_else_changes(tmp_path: Path) 
     assert (other.model.latent, other.training.learning_rate) == (5, 0.02)
     back = with_values(other, {"model.hidden": [64, 64], "training.learning_rate": 5e-3, "model.latent": 2})
     assert back == without_search(experiment)
+
+
+def test_the_space_of_the_page_and_that_of_the_demo_are_valid() -> None:
+    (block,) = re.findall(r"```yaml\n(.*?)```", (REPOSITORY / "docs" / "tuning.md").read_text(), flags=re.DOTALL)
+    section = json.dumps(yaml.safe_load(block)["search"])
+    shown = require_search(load_experiment(REPOSITORY / DEMO, [f"search={section}"]))
+    assert require_search(load_experiment(REPOSITORY / DEMO)).space.items() <= shown.space.items()
 
 
 def test_an_experiment_without_a_search_is_written_as_ever(tmp_path: Path) -> None:

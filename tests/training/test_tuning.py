@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from objectives import die
+from objectives import die, visible_gpu
 from toys import CLASSES, toy, toy_experiment
 
 from cascada.config import METRICS, Search
@@ -122,6 +122,13 @@ def test_a_process_that_dies_fails_its_trial_alone(
     }  # fmt: skip
     assert capsys.readouterr().out == "", "a command prints JSON there"
     assert network_log.read_text() == ""
+
+
+def test_trials_at_a_time_share_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1] / "support"))
+    config, resources = Search(trials=2, parallel=2, space={"x": [1]}), Resources(gpus=1)
+    found = search(visible_gpu, None, config, seed=5, resources=resources, on_trial=lambda _: None)
+    assert [one.value for one in found] == [0.0, 0.0]
 
 
 def test_the_best_is_the_first_of_the_best_that_finished() -> None:
