@@ -20,7 +20,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from cascada.config import METRICS, Range, Search, Values
-from cascada.errors import ConfigError
+from cascada.errors import ConfigError, PlatformError
 
 Parameters = dict[str, JsonValue]
 Report = Callable[[int, float], None]
@@ -97,6 +97,11 @@ def search(
     -------
     list of Tried
         In the order of proposals, the failed ones too.
+
+    Raises
+    ------
+    PlatformError
+        If Ray does not start.
 
     References
     ----------
@@ -262,17 +267,31 @@ def _ray(*, cpus: int, gpus: int) -> Iterator[Path]:
 
     # Ray's own choice of a folder, not that of TMPDIR: it makes sockets there, whose paths have 107 bytes.
     folder = Path(tempfile.mkdtemp(prefix="ray-", dir=os.environ.get("RAY_TMPDIR", "/tmp")))  # noqa: S108
-    with redirect_stdout(sys.stderr):  # Ray prints what happens to its processes
-        try:
-            with _without_web():
-                ray.init(
-                    address="local", num_cpus=cpus, num_gpus=gpus, include_dashboard=False, log_to_driver=False,
-                    logging_level=logging.CRITICAL, _node_ip_address="127.0.0.1", _temp_dir=str(folder / "session"),
-                )  # fmt: skip
-            yield folder / "results"
-        finally:
-            ray.shutdown()
-            shutil.rmtree(folder, ignore_errors=True)
+    try:
+        with redirect_stdout(sys.stderr):  # Ray prints what happens to its processes
+            _start(folder, cpus=cpus, gpus=gpus)
+            try:
+                yield folder / "results"
+            finally:
+                ray.shutdown()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _start(folder: Path, *, cpus: int, gpus: int) -> None:
+    import ray
+
+    try:
+        with _without_web():
+            ray.init(
+                address="local", num_cpus=cpus, num_gpus=gpus, include_dashboard=False, log_to_driver=False,
+                logging_level=logging.CRITICAL, _node_ip_address="127.0.0.1", _temp_dir=str(folder / "session"),
+            )  # fmt: skip
+    except (RuntimeError, OSError, ValueError) as error:
+        raise PlatformError(
+            "Ray does not start", where=str(folder), got=str(error).partition("\n")[0],
+            hint="its files need a folder with a short path: set RAY_TMPDIR",
+        ) from error  # fmt: skip
 
 
 def _environment() -> dict[str, str]:

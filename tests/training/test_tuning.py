@@ -13,7 +13,7 @@ from objectives import die, visible_gpu
 from toys import CLASSES, toy, toy_experiment
 
 from cascada.config import METRICS, Search
-from cascada.errors import ConfigError
+from cascada.errors import ConfigError, PlatformError
 from cascada.training.dataset import Sample
 from cascada.training.tuning import Resources, Tried, find_best, identify, search
 from flows.trials import Trials, fit_trial
@@ -129,6 +129,16 @@ def test_trials_at_a_time_share_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     config, resources = Search(trials=2, parallel=2, space={"x": [1]}), Resources(gpus=1)
     found = search(visible_gpu, None, config, seed=5, resources=resources, on_trial=lambda _: None)
     assert [one.value for one in found] == [0.0, 0.0]
+
+
+def test_a_ray_that_cannot_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = tmp_path / ("x" * 60) / ("y" * 60)
+    deep.mkdir(parents=True)
+    monkeypatch.setenv("RAY_TMPDIR", str(deep))
+    with pytest.raises(PlatformError, match="Ray does not start") as refused:
+        search(die, None, Search(trials=1, space={"x": [1]}), seed=5, resources=Resources(), on_trial=lambda _: None)
+    assert "AF_UNIX path length" in refused.value.got
+    assert list(deep.iterdir()) == []
 
 
 def test_the_best_is_the_first_of_the_best_that_finished() -> None:
