@@ -132,7 +132,7 @@ def _read(journal: Path) -> dict[str, float]:
 
 
 def _tell(tried: Tried, config: Search) -> None:
-    told = f"trial {tried.number + 1} of {config.trials} {tried.state}"
+    told = f"trial {tried.number} of {config.trials} {tried.state}"
     if tried.state == "failed":
         logger.warning("%s: %s; %s", told, identify(tried.parameters), tried.error)
         return

@@ -10,7 +10,7 @@ import typer
 from cascada.cli.context import enter
 from cascada.cli.render import pages, show_facts, show_outcome, show_table, stdout
 from cascada.cli.train import ensure_prefect
-from cascada.config import METRICS, load_experiment
+from cascada.config import load_experiment
 
 if TYPE_CHECKING:
     from cascada.training.tuning import Tried
@@ -72,17 +72,14 @@ def tune(
 
 def show_search(tuned: Tuned) -> None:
     """Print the best trials, and the values that won."""
+    from cascada.training.tuning import order
+
     searched = tuned.searched
     keys = list(searched.best.parameters)
-    sign = 1.0 if METRICS[searched.metric] == "min" else -1.0
-    ended = sorted(
-        (one for one in searched.trials if one.state == "finished"),
-        key=lambda one: (sign * (one.value or 0.0), one.number),
-    )
     title = f"Search: {_counts(searched.trials)}"
     rows = [
         (str(one.number), f"{one.value:.4f}", f"{one.seconds:.1f}", *(_brief(one.parameters[key]) for key in keys))
-        for one in ended[:SHOWN]
+        for one in order(searched.trials, searched.metric)[:SHOWN]
     ]
     show_table(title, (">trial", f">validation {searched.metric}", ">seconds", *(f">{key}" for key in keys)), rows)
     show_facts(

@@ -11,7 +11,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +39,7 @@ class Tried(BaseModel):
     Attributes
     ----------
     number
-        In the order of proposals, from 0.
+        In the order of proposals, from 1.
     state
         ``finished``; ``stopped`` early, with the value of its last epoch; or ``failed``, without a value.
     seconds
@@ -132,23 +132,29 @@ def identify(parameters: Parameters) -> str:
     return json.dumps(parameters, sort_keys=True)
 
 
-def find_best(tried: list[Tried], metric: str) -> Tried:
-    """Find the best of the trials that finished; of equal ones the first.
+def order(tried: Sequence[Tried], metric: str) -> list[Tried]:
+    """Order the trials that finished, the best first; of equal ones the one that was proposed first."""
+    sign = 1.0 if METRICS[metric] == "min" else -1.0
+    finished = [(sign * one.value, one) for one in tried if one.state == "finished" and one.value is not None]
+    return [one for _, one in sorted(finished, key=lambda pair: (pair[0], pair[1].number))]
+
+
+def find_best(tried: Sequence[Tried], metric: str) -> Tried:
+    """Find the best of the trials that finished.
 
     Raises
     ------
     ConfigError
         If none finished.
     """
-    finished = [one for one in tried if one.state == "finished" and one.value is not None]
-    if not finished:
+    ordered = order(tried, metric)
+    if not ordered:
         reasons = sorted({one.error for one in tried})
         raise ConfigError(
             f"all {len(tried)} trials failed", where="search", got="; ".join(reasons[:3]),
             hint="`cascada train` of the same file says whether the experiment itself can be trained",
         )  # fmt: skip
-    sign = 1.0 if METRICS[metric] == "min" else -1.0
-    return min(finished, key=lambda one: (sign * (one.value or 0.0), one.number))
+    return ordered[0]
 
 
 def _run(
@@ -244,7 +250,9 @@ def _watch(on_trial: Callable[[Tried], None]) -> Any:
         def _note(self, trials: list[Any], trial: Any, **facts: Any) -> None:
             seconds = time.monotonic() - self._began.get(trial.trial_id, time.monotonic())
             self.tried.append(
-                Tried(number=trials.index(trial), parameters=_decode(trial.config), seconds=round(seconds, 3), **facts)
+                Tried(
+                    number=trials.index(trial) + 1, parameters=_decode(trial.config), seconds=round(seconds, 3), **facts
+                )
             )
             on_trial(self.tried[-1])
 

@@ -81,7 +81,7 @@ def test_every_trial_is_in_the_table(searched: tuple[Project, dict[str, Any], st
     assert tags(project, found["run_id"])["best_trial"] == str(found["best"]["number"])
     wanted = {"artifacts": {"key": {"any_": ["trials"]}, "type": {"any_": ["table"]}}}
     shown = httpx.post(f"{prefect_api}/artifacts/filter", json=wanted).json()
-    assert [one["trial"] for one in json.loads(shown[0]["data"])] == [0, 1, 2, 3]
+    assert [one["trial"] for one in json.loads(shown[0]["data"])] == [1, 2, 3, 4]
 
 
 def test_a_failing_trial_is_told(searched: tuple[Project, dict[str, Any], str]) -> None:
@@ -93,7 +93,7 @@ def test_a_failing_trial_is_told(searched: tuple[Project, dict[str, Any], str]) 
     assert failed
     for one in failed:
         assert "InvalidDataError: the loss ran away before an epoch was done" in one["error"]
-        assert f"trial {one['number'] + 1} of 4 failed" in said
+        assert f"trial {one['number']} of 4 failed" in said
 
 
 def test_the_winner_trains_to_the_same_model(searched: tuple[Project, dict[str, Any], str]) -> None:

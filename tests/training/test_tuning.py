@@ -57,7 +57,7 @@ def tried() -> list[Tried]:
 
 
 def test_trials_lie_in_the_space(tried: list[Tried]) -> None:
-    assert [one.number for one in tried] == list(range(12))
+    assert [one.number for one in tried] == list(range(1, 13))
     for one in tried:
         assert list(one.parameters) == list(SPACE)
         assert 1e-4 <= float(str(one.parameters["training.learning_rate"])) <= 0.1
@@ -145,11 +145,11 @@ def test_the_best_is_the_first_of_the_best_that_finished() -> None:
     def one(number: int, state: Any, value: float | None) -> Tried:
         return Tried(number=number, parameters={}, state=state, value=value, seconds=1.0, error="E: no")
 
-    found = [one(0, "finished", 0.5), one(1, "failed", None), one(2, "stopped", 0.1), one(3, "finished", 0.5)]
-    assert {find_best(found, metric).number for metric in METRICS} == {0}
-    found.append(one(4, "finished", 0.4))
-    assert find_best(found, "log_loss").number == 4
-    assert find_best(found, "accuracy").number == 0
+    found = [one(1, "finished", 0.5), one(2, "failed", None), one(3, "stopped", 0.1), one(4, "finished", 0.5)]
+    assert {find_best(found, metric).number for metric in METRICS} == {1}
+    found.append(one(5, "finished", 0.4))
+    assert find_best(found, "log_loss").number == 5
+    assert find_best(found, "accuracy").number == 1
     with pytest.raises(ConfigError, match="all 1 trials failed") as refused:
         find_best(found[1:2], "accuracy")
     assert refused.value.got == "E: no"
