@@ -11,6 +11,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import polars as pl
 from prefect import flow, task
 from pydantic import BaseModel, ConfigDict
 
@@ -23,7 +24,7 @@ from cascada.repro.fingerprint import json_sha256, source_sha256
 from cascada.repro.trace import TRACE_FILE, describe_trace
 from cascada.settings import load_settings
 from cascada.tracking import runs
-from cascada.training.dataset import observables, take_partition
+from cascada.training.dataset import Sample, observables, take_partition
 from cascada.training.traces import open_stations, shape_of
 from flows.ingest import Ingested, open_partitions
 from flows.policies import CACHED, PACKAGES, by_content
@@ -163,14 +164,9 @@ def fit_bundle(
     from cascada.registry.export import write_bundle
     from flows.members import fit_model
 
-    root, shape = load_settings().root, shape_of(experiment.model)
     frame, manifest = open_partitions(ingested)
-    stations = open_stations(ingested.snapshot, shape, root)
     classes = class_order(set(ingested.snapshot.rows_per_primary))
-    train, validation, calibration = (
-        take_partition(frame, manifest, name, features=experiment.features, classes=classes, stations=stations)
-        for name in ("train", "validation", "calibration")
-    )
+    train, validation, calibration = take_samples(experiment, ingested, frame, manifest, classes=classes)
     with nullcontext() if trace is None else traced(trace, every=experiment.training.trace_every):
         fitted = fit_model(
             experiment, train, validation, calibration, classes=classes, folder=checkpoints,
@@ -180,11 +176,30 @@ def fit_bundle(
     domain = fit_domain(observables(frame.filter(manifest["partition"] == "train"), experiment.features))
     bundle = write_bundle(
         fitted.members, scaling=fitted.scaling, temperature=fitted.temperature,
-        calibration=calibration.of_classes(normal).inputs, domain=domain, stations=shape, classes=classes,
+        calibration=calibration.of_classes(normal).inputs, domain=domain,
+        stations=shape_of(experiment.model), classes=classes,
         reference=tuple(n for n in classes if n in experiment.reference), features=experiment.features,
         model=experiment.model_dump(mode="json", include={"model", "anomaly"}), lineage=lineage, folder=folder,
     )  # fmt: skip
     return bundle, fitted
+
+
+def take_samples(
+    experiment: Experiment, ingested: Ingested, frame: pl.DataFrame, manifest: pl.DataFrame, *, classes: tuple[str, ...]
+) -> tuple[Sample, Sample, Sample]:
+    """Take what a fit sees of a snapshot: the partitions train, validation and calibration.
+
+    Parameters
+    ----------
+    frame, manifest
+        Showers and split, row by row the same (`flows.ingest.open_partitions`).
+    """
+    stations = open_stations(ingested.snapshot, shape_of(experiment.model), load_settings().root)
+    train, validation, calibration = (
+        take_partition(frame, manifest, name, features=experiment.features, classes=classes, stations=stations)
+        for name in ("train", "validation", "calibration")
+    )
+    return train, validation, calibration
 
 
 def _keep_trace(experiment: Experiment, run_id: str, folder: Path) -> dict[str, str | int]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +50,7 @@ class FittedModel:
 def fit_model(
     experiment: Experiment, train: Sample, validation: Sample, calibration: Sample, *, classes: tuple[str, ...],
     folder: Path, progress: bool = False, resume: bool = False,
+    on_epoch: Callable[[int, int, Mapping[str, float]], None] | None = None,
 ) -> FittedModel:  # fmt: skip
     """Fit the members of an experiment's model, one after the other.
 
@@ -61,6 +64,8 @@ def fit_model(
         Where files are kept that an interrupted fit goes on from.
     resume
         Go on from them; the result is that of a fit that was not interrupted.
+    on_epoch
+        Called after each epoch with the member, the epoch from 1 on, and its row of the history.
 
     Raises
     ------
@@ -87,6 +92,7 @@ def fit_model(
         fitted = fit(
             network, train, validation, scaling=scaling, reference=normal, config=experiment.training, seed=seed,
             folder=folder / f"member-{number}", progress=progress, resume=resume,
+            on_epoch=partial(on_epoch, number) if on_epoch else None,
         )  # fmt: skip
         score = _fit_score(experiment.anomaly, ask(fitted.network, scaling, train.of_classes(normal)), seed)
         members.append(Member(fitted.network, score))

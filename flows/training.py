@@ -14,6 +14,7 @@ from cascada.evaluation.metrics import Evaluation
 from cascada.repro.environment import CodeState, code_state
 from cascada.settings import load_settings
 from cascada.training.dataset import check_names
+from cascada.training.space import without_search
 from flows.bills import charged
 from flows.evaluation import evaluate_model
 from flows.fitting import train_model
@@ -58,6 +59,7 @@ def train(
     resume
         Go on with a fit that was interrupted; a flow that is run again does so by itself.
     """
+    experiment = without_search(experiment)
     check_names(experiment)
     code = code_state(load_settings().root)
     resume = resume or flow_run.get_run_count() > 1  # put back after a spot notice or a crash

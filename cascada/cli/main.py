@@ -27,12 +27,14 @@ from cascada.cli import (
     runs,
     servers,
     train,
+    tune,
 )  # fmt: skip
 from cascada.cli.render import stderr
 from cascada.errors import CascadaError
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=cascada.__doc__, add_completion=False)
 app.command("train")(train.train)
+app.command("tune")(tune.tune)
 app.command("run")(run.run)
 app.command("verify")(repro.verify)
 app.command("score")(repro.score)

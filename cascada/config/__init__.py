@@ -13,6 +13,7 @@ from cascada.config.models import (
     VariationalAutoencoder,
 )
 from cascada.config.reading import read_yaml, validate_section
+from cascada.config.search import METRICS, Range, Search, Values
 from cascada.config.section import Section
 from cascada.config.shifts import Shifts
 from cascada.config.simulator import Detector, SimulatorSource
@@ -34,6 +35,7 @@ from cascada.config.sources import (
 from cascada.config.training import Training
 
 __all__ = [
+    "METRICS",
     "Anomaly",
     "AugerSource",
     "Baselines",
@@ -54,7 +56,9 @@ __all__ = [
     "Model",
     "ParquetSource",
     "PerClassAutoencoders",
+    "Range",
     "RootSource",
+    "Search",
     "Section",
     "Shifts",
     "SimpleAutoencoder",
@@ -65,6 +69,7 @@ __all__ = [
     "TextSource",
     "TraceAutoencoder",
     "Training",
+    "Values",
     "VariationalAutoencoder",
     "load_experiment",
     "override_value",

@@ -17,6 +17,7 @@ from cascada.config.catalog import find_entry, read_catalog
 from cascada.config.dataset import Dataset
 from cascada.config.models import Anomaly, Model
 from cascada.config.reading import read_yaml, validate_section
+from cascada.config.search import Search
 from cascada.config.section import Section
 from cascada.config.shifts import Shifts
 from cascada.config.training import Training
@@ -91,6 +92,9 @@ class Experiment(Dataset):
     baselines: Baselines = Baselines()
     shifts: Shifts = Shifts()
     gate: Gate
+    search: Search | None = Field(
+        None, exclude_if=lambda search: search is None, description="what `cascada tune` tries; no part of a training"
+    )
 
 
 def load_experiment(path: Path, overrides: Sequence[str] = (), *, catalog: Path | None = None) -> Experiment:

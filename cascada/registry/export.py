@@ -41,7 +41,7 @@ class Member(NamedTuple):
     score: nn.Module
 
 
-class _Inference(nn.Module):
+class Inference(nn.Module):
     """Standardisation, networks, mean of their softmax and of their anomaly scores, latent space of the first."""
 
     mean: Tensor
@@ -56,6 +56,7 @@ class _Inference(nn.Module):
         self.register_buffer("scale", torch.tensor(scaling.scale))
 
     def forward(self, features: Tensor, stations: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Answer raw inputs: probabilities (n, classes), anomaly scores (n,), latent coordinates (n, latent)."""
         x = (features - self.mean) / self.scale
         said = [network(x) if stations is None else network(x, stations) for network in self.networks]
         probabilities = torch.stack([torch.softmax(one.logits / self.temperature, dim=1) for one in said])
@@ -89,7 +90,7 @@ def write_bundle(
         What models of traces see of the stations.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    inference = _Inference(members, scaling, temperature).eval()
+    inference = Inference(members, scaling, temperature).eval()
     _export_graph(inference, [torch.zeros(2, *values.shape[1:]) for values in calibration], folder / GRAPH)
     save_file({name: value.contiguous() for name, value in inference.state_dict().items()}, folder / WEIGHTS)
     graph = Graph(folder / GRAPH)

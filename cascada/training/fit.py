@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +25,7 @@ from cascada.training.dataset import Sample
 from cascada.training.scaling import Scaling
 
 Stage = Literal["joint", "autoencoder", "head"]
+OnEpoch = Callable[[int, Mapping[str, float]], None]
 CHECKPOINT = "fit.pt"
 VALIDATION_BATCHES = 4
 """Validation takes this many batches at once: without gradients they need less memory than one with them."""
@@ -87,12 +88,13 @@ class _Fit(AutoencoderTask):
     def __init__(
         self, network: nn.Module, reference: Tensor, config: Training, *, stage: Stage, course: Course,
         batches: Batches, held_out: Batches, seed: int, checkpoint: Path,
+        on_epoch: OnEpoch | None,
     ) -> None:  # fmt: skip
         super().__init__(network, reference, config, stage=stage)
         self.automatic_optimization = False  # several optimiser steps a training_step: Lightning's cost is per call
         self.course = course
         self.batches, self.held_out = batches, held_out
-        self._seed, self._checkpoint = seed, checkpoint
+        self._seed, self._checkpoint, self._on_epoch = seed, checkpoint, on_epoch
         # The step alone is compiled, not the network: what is validated and exported stays as it was built.
         self._step = torch.compile(self.losses) if config.compile else self.losses
         self._sums: dict[str, Tensor] = {}
@@ -162,6 +164,8 @@ class _Fit(AutoencoderTask):
             self._train | row, self.network.state_dict(), patience=self.config.patience,
             comparable=self.course.epoch / self.config.epochs >= self.network.settles,
         )  # fmt: skip
+        if self._on_epoch is not None:
+            self._on_epoch(self.course.epoch, self.course.history[-1])
 
     def on_train_epoch_end(self) -> None:
         """Write the file that an interrupted fit goes on from."""
@@ -199,6 +203,7 @@ class Fitted:
 def fit(
     network: nn.Module, train: Sample, validation: Sample, *, scaling: Scaling, reference: tuple[bool, ...],
     config: Training, seed: int, folder: Path, progress: bool, resume: bool = False,
+    on_epoch: OnEpoch | None = None,
 ) -> Fitted:  # fmt: skip
     """Fit a network.
 
@@ -220,6 +225,8 @@ def fit(
         Whether to show a progress bar.
     resume
         Go on from that file, if there is one; the result is that of a fit that was not interrupted.
+    on_epoch
+        Called after each epoch of a stage with its number from 1 on and its row of the history.
 
     Raises
     ------
@@ -243,7 +250,7 @@ def fit(
         batches.epoch = course.stage * config.epochs + course.epoch
         task = _Fit(
             network, torch.tensor(reference), config, stage=stages[course.stage], course=course, batches=batches,
-            held_out=held_out, seed=integer_seed(seed, "fit"), checkpoint=checkpoint,
+            held_out=held_out, seed=integer_seed(seed, "fit"), checkpoint=checkpoint, on_epoch=on_epoch,
         )  # fmt: skip
         _run_trainer(task, folder=folder, progress=progress)
     return Fitted(network.cpu().eval().requires_grad_(), course.history, tuple(course.stopped))
