@@ -9,7 +9,7 @@ from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from pydantic import BaseModel, ConfigDict
 
-from cascada.config import Experiment, FileSource, SimulatorSource, SnapshotSource
+from cascada.config import Dataset, Experiment, FileSource, SimulatorSource, SnapshotSource, Split
 from cascada.data.ingest import Intake, take_snapshot
 from cascada.data.leaks import summarise_split
 from cascada.data.snapshots import SnapshotRef, digest_table
@@ -53,17 +53,20 @@ def hash_inputs(experiment: Experiment, folder: Path | None) -> dict[str, str]:
     return hash_files(find_files(source, folder))
 
 
-@task(cache_key_fn=by_content("experiment", "inputs", "allow_invalid_data"), **CACHED, **RETRIED)
+@task(cache_key_fn=by_content("dataset", "name", "seed", "inputs", "allow_invalid_data"), **CACHED, **RETRIED)
 def snapshot_source(
-    experiment: Experiment,
+    dataset: Dataset,
+    name: str,
+    seed: int,
+    threads: int,
     folder: Path | None,
     inputs: dict[str, str],  # noqa: ARG001  # hashes of the files: part of the cache key
     allow_invalid_data: bool,
 ) -> SnapshotRef:
-    """Take the snapshot of an experiment's source and version it."""
+    """Take the snapshot of a source and version it."""
     settings = load_settings()
     intake = Intake(
-        experiment, name=experiment.name, seed=experiment.seed, threads=experiment.training.threads, directory=folder,
+        dataset, name=name, seed=seed, threads=threads, directory=folder,
         suites=settings.root / "expectations", data=settings.root / "data", allow_invalid=allow_invalid_data,
     )  # fmt: skip
     return track(take_snapshot(intake, on_report=_publish), settings.root)
@@ -75,15 +78,15 @@ def _publish(report: ValidationReport) -> None:
         get_run_logger().warning("%s on %s: %s", failure.expectation, failure.subject, failure.measured)
 
 
-@task(cache_key_fn=by_content("experiment", "snapshot"), **CACHED)
-def make_split(experiment: Experiment, snapshot: SnapshotRef) -> SplitRef:
+@task(cache_key_fn=by_content("split", "seed", "features", "suite", "snapshot"), **CACHED)
+def make_split(split: Split, seed: int, features: tuple[str, ...], suite: str, snapshot: SnapshotRef) -> SplitRef:
     """Assign whole groups to partitions, look for leaks, and save the manifest."""
     settings = load_settings()
     showers = read_showers(snapshot, settings.root)
-    manifest = assign(showers, experiment.split, experiment.seed)
-    leaks = summarise_split(showers, manifest, required_columns(experiment.features))
-    suite = load_suite(settings.root / "expectations", experiment.expectations.partitions)
-    report = validate_summary(leaks, suite, {"": str(snapshot.path)})
+    manifest = assign(showers, split, seed)
+    leaks = summarise_split(showers, manifest, required_columns(features))
+    rules = load_suite(settings.root / "expectations", suite)
+    report = validate_summary(leaks, rules, {"": str(snapshot.path)})
     _publish(report)
     if snapshot.valid:
         enforce(report)
@@ -117,8 +120,13 @@ def ingest(experiment: Experiment, data_dir: Path | None, allow_invalid_data: bo
     """Make the snapshot and the split of an experiment."""
     folder = data_folder(experiment, data_dir)
     inputs = hash_inputs(experiment, folder)
-    taken = snapshot_source.with_options(refresh_cache=refresh)(experiment, folder, inputs, allow_invalid_data)
+    dataset = Dataset(source=experiment.source, repair=experiment.repair, expectations=experiment.expectations)
+    taken = snapshot_source.with_options(refresh_cache=refresh)(
+        dataset, experiment.name, experiment.seed, experiment.training.threads, folder, inputs, allow_invalid_data
+    )
     snapshot = ensure(taken, load_settings().root)
-    split = make_split.with_options(refresh_cache=refresh)(experiment, snapshot)
+    split = make_split.with_options(refresh_cache=refresh)(
+        experiment.split, experiment.seed, experiment.features, experiment.expectations.partitions, snapshot
+    )
     get_run_logger().info("%d showers kept, %d quarantined", snapshot.rows_kept, snapshot.rows_quarantined)
     return Ingested(snapshot=snapshot, split=split)

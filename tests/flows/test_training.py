@@ -113,19 +113,23 @@ def test_the_run_holds_its_record(trained: tuple[Project, dict[str, Any]]) -> No
     assert manifest["code"]["commit"] == project.git("rev-parse", "HEAD").strip()
 
 
+def ask(prefect_api: str, what: str, **filters: object) -> list[dict[str, Any]]:
+    """List what Prefect knows."""
+    found: list[dict[str, Any]] = httpx.post(f"{prefect_api}/{what}/filter", json=filters).json()
+    return found
+
+
 def test_prefect_has_the_flow_its_subflows_and_artifacts(
     trained: tuple[Project, dict[str, Any]], prefect_api: str
 ) -> None:
-    def ask(what: str, **filters: object) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = httpx.post(f"{prefect_api}/{what}/filter", json=filters).json()
-        return found
-
     run_id = trained[1]["flow_run_id"]
     assert httpx.get(f"{prefect_api}/flow_runs/{run_id}").json()["state"]["type"] == "COMPLETED"
-    children = ask("flow_runs", flow_runs={"parent_flow_run_id": {"any_": [run_id]}}, sort="START_TIME_ASC")
-    flows = {flow["id"]: flow["name"] for flow in ask("flows")}
+    children = ask(
+        prefect_api, "flow_runs", flow_runs={"parent_flow_run_id": {"any_": [run_id]}}, sort="START_TIME_ASC"
+    )
+    flows = {flow["id"]: flow["name"] for flow in ask(prefect_api, "flows")}
     assert [flows[run["flow_id"]] for run in children] == ["ingest", "train", "evaluate", "release"]
-    made = ask("artifacts", artifacts={"flow_run_id": {"any_": [run["id"] for run in children]}})
+    made = ask(prefect_api, "artifacts", artifacts={"flow_run_id": {"any_": [run["id"] for run in children]}})
     suites = ("partitions", "raw-showers", "training-showers")
     keys = ["metrics", "report", *(f"validation-{suite}" for suite in suites), "verdict"]
     assert sorted(artifact["key"] for artifact in made if artifact["type"] != "result") == keys
@@ -138,6 +142,14 @@ def test_a_second_run_reuses_everything(trained: tuple[Project, dict[str, Any]])
     assert again["flow_run_id"] != first["flow_run_id"]
     assert again["released"]["identity"] == first["released"]["identity"]
     assert registry(project, "select count(*) from runs") == [(1,)]
+
+
+def test_another_fit_finds_the_data_in_the_cache(worse: dict[str, Any], prefect_api: str) -> None:
+    children = ask(prefect_api, "flow_runs", flow_runs={"parent_flow_run_id": {"any_": [worse["flow_run_id"]]}})
+    tasks = ask(prefect_api, "task_runs", task_runs={"flow_run_id": {"any_": [run["id"] for run in children]}})
+    states = {task["name"].rpartition("-")[0]: task["state"]["name"] for task in tasks}
+    assert (states["snapshot_source"], states["make_split"]) == ("Cached", "Cached")
+    assert states["fit_network"] == "Completed"
 
 
 def test_the_same_experiment_trained_anew_is_the_same_model(trained: tuple[Project, dict[str, Any]]) -> None:
