@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import shutil
-from pathlib import Path
+from collections.abc import Iterator
+from itertools import count
 
 import pytest
 from bundles import export
@@ -20,16 +21,27 @@ from cascada.registry.deployment import SHADOW, current
 from cascada.settings import Settings, process_environment
 from flows.deployment import deploy_champion, follow_registry
 
+NAMES = count()
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    root = project(tmp_path_factory.mktemp("project") / "toy")
+    settings = Settings(root=root)  # type: ignore[call-arg]
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in process_environment(settings).items():
+            patch.setenv(name, value)
+        patch.setenv("CASCADA_ROOT", str(root))
+        settings.home.mkdir()
+        yield Registry(root, export(tmp_path_factory.mktemp("bundle")).folder)
+
 
 @pytest.fixture
-def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
-    root = project(tmp_path / "project")
-    settings = Settings(root=root)  # type: ignore[call-arg]
-    for name, value in process_environment(settings).items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("CASCADA_ROOT", str(root))
-    settings.home.mkdir()
-    return Registry(root, export(tmp_path / "bundle").folder)
+def name(registry: Registry) -> Iterator[str]:
+    """A model of a test's own, whose deployment is gone in the end."""
+    own = f"toy-{next(NAMES)}"
+    yield own
+    shutil.rmtree(settings_of(registry).served / own, ignore_errors=True)
 
 
 def settings_of(registry: Registry) -> Settings:
@@ -38,61 +50,63 @@ def settings_of(registry: Registry) -> Settings:
 
 @pytest.mark.parametrize("store", ["http://127.0.0.1:{port}", "postgresql+psycopg://user:word@127.0.0.1:{port}/mlflow"])
 def test_what_was_deployed_last_is_served_and_told(
-    registry: Registry, store: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    registry: Registry, name: str, store: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    deploy_champion(promotion.promote(registry.register("toy"), PASSED))
-    promotion.promote(registry.register("toy", right=760), PASSED)
+    deploy_champion(promotion.promote(registry.register(name), PASSED))
+    promotion.promote(registry.register(name, right=760), PASSED)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store.format(port=free_port()))
     with caplog.at_level(logging.WARNING):
-        package = follow_registry("toy")
+        package = follow_registry(name)
     assert package.identity.version == 1
-    assert "version 1 of toy, deployed before, is served: MLflow cannot be reached" in caplog.text
+    assert f"version 1 of {name}, deployed before, is served: MLflow cannot be reached" in caplog.text
     assert "word" not in caplog.text
-    assert list(_champions(settings_of(registry))) == ["toy"], "`cascada up` finds it, too"
+    assert list(_champions(settings_of(registry))) == [name], "`cascada up` finds it, too"
 
 
-def test_a_deployed_champion_needs_no_store_of_files(registry: Registry, caplog: pytest.LogCaptureFixture) -> None:
-    deploy_champion(promotion.promote(registry.register("toy"), PASSED))
+def test_a_deployed_champion_needs_no_store_of_files(
+    registry: Registry, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    deploy_champion(promotion.promote(registry.register(name), PASSED))
     shutil.rmtree(settings_of(registry).home / "mlartifacts")
-    assert follow_registry("toy").identity.version == 1
+    assert follow_registry(name).identity.version == 1
     assert "is served" not in caplog.text
 
 
-def test_a_deployed_package_that_was_altered_is_deployed_anew(registry: Registry) -> None:
-    deploy_champion(promotion.promote(registry.register("toy"), PASSED))
-    served = settings_of(registry).served / "toy"
+def test_a_deployed_package_that_was_altered_is_deployed_anew(registry: Registry, name: str) -> None:
+    deploy_champion(promotion.promote(registry.register(name), PASSED))
+    served = settings_of(registry).served / name
     before = current(served)
     assert before is not None
     graph = before / "package" / "bundle" / "model.onnx"
     graph.write_bytes(graph.read_bytes()[:-1] + b"\0")
-    assert follow_registry("toy").identity.version == 1
+    assert follow_registry(name).identity.version == 1
     assert current(served) != before
 
 
 def test_nothing_deployed_and_nothing_reachable_is_an_error(
-    registry: Registry, monkeypatch: pytest.MonkeyPatch
+    registry: Registry, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port()}")
-    error = CliRunner().invoke(app, ["serve", "toy"]).exception
+    error = CliRunner().invoke(app, ["serve", name]).exception
     assert isinstance(error, PlatformError)
     assert error.exit_code == 5
-    assert "no version of 'toy' is deployed here, and MLflow or its files cannot be reached" in str(error)
+    assert f"no version of '{name}' is deployed here, and MLflow or its files cannot be reached" in str(error)
 
 
-def test_a_shadow_is_set_and_taken_away(registry: Registry) -> None:
-    served = settings_of(registry).served / "toy"
-    first = promotion.promote(registry.register("toy"), PASSED)
-    registry.register("toy", right=600)
-    refused = CliRunner().invoke(app, ["models", "shadow", "toy@2"]).exception
+def test_a_shadow_is_set_and_taken_away(registry: Registry, name: str) -> None:
+    served = settings_of(registry).served / name
+    first = promotion.promote(registry.register(name), PASSED)
+    registry.register(name, right=600)
+    refused = CliRunner().invoke(app, ["models", "shadow", f"{name}@2"]).exception
     assert "a shadow needs a model that is deployed" in str(refused)
     deploy_champion(first)
-    said = CliRunner().invoke(app, ["models", "shadow", "toy@2"])
-    assert "toy version 2 is the shadow" in said.stdout
+    said = CliRunner().invoke(app, ["models", "shadow", f"{name}@2"])
+    assert f"{name} version 2 is the shadow" in said.stdout
     place = current(served, SHADOW)
     assert place is not None
     assert place.name.startswith("v2-")
-    assert follow_registry("toy").identity.version == 1
-    assert "has no shadow" in CliRunner().invoke(app, ["models", "shadow", "toy", "--off"]).stdout
+    assert follow_registry(name).identity.version == 1
+    assert "has no shadow" in CliRunner().invoke(app, ["models", "shadow", name, "--off"]).stdout
     assert current(served, SHADOW) is None
 
 

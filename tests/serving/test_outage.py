@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -28,8 +28,6 @@ from cascada.tracking import models
 from flows.deployment import deploy_champion
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
-
-Cascada = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @contextmanager
