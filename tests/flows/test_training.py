@@ -144,14 +144,6 @@ def test_a_second_run_reuses_everything(trained: tuple[Project, dict[str, Any]])
     assert registry(project, "select count(*) from runs") == [(1,)]
 
 
-def test_another_fit_finds_the_data_in_the_cache(worse: dict[str, Any], prefect_api: str) -> None:
-    children = ask(prefect_api, "flow_runs", flow_runs={"parent_flow_run_id": {"any_": [worse["flow_run_id"]]}})
-    tasks = ask(prefect_api, "task_runs", task_runs={"flow_run_id": {"any_": [run["id"] for run in children]}})
-    states = {task["name"].rpartition("-")[0]: task["state"]["name"] for task in tasks}
-    assert (states["snapshot_source"], states["make_split"]) == ("Cached", "Cached")
-    assert states["fit_network"] == "Completed"
-
-
 def test_the_same_experiment_trained_anew_is_the_same_model(trained: tuple[Project, dict[str, Any]]) -> None:
     project, first = trained
     shutil.rmtree(project.root / "data" / "demo")
@@ -176,6 +168,14 @@ def test_a_worse_model_stays_challenger_with_the_reasons(
     assert failed == ["gain over the champion", "protected slices"]
     aliases = dict(registry(project, "select alias, version from registered_model_aliases where name = 'demo'"))
     assert aliases == {"champion": 1, "challenger": worse["released"]["identity"]["version"]}
+
+
+def test_another_fit_finds_the_data_in_the_cache(worse: dict[str, Any], prefect_api: str) -> None:
+    children = ask(prefect_api, "flow_runs", flow_runs={"parent_flow_run_id": {"any_": [worse["flow_run_id"]]}})
+    tasks = ask(prefect_api, "task_runs", task_runs={"flow_run_id": {"any_": [run["id"] for run in children]}})
+    states = {task["name"].rpartition("-")[0]: task["state"]["name"] for task in tasks}
+    assert (states["snapshot_source"], states["make_split"]) == ("Cached", "Cached")
+    assert states["fit_network"] == "Completed"
 
 
 def test_a_contest_of_before_is_held_again_for_the_anomalies_that_it_lacks(
@@ -289,6 +289,7 @@ def test_a_bundle_that_is_not_the_registered_one_is_not_served(trained: tuple[Pr
     spec = artifacts(project, {"run_id": run_id}) / "bundle" / "bundle.json"
     registered = spec.read_bytes()
     spec.write_bytes(registered + b"\n")
+    shutil.rmtree(project.root / ".cascada" / "served")  # what is deployed would be served without the store
     try:
         answer = project.cascada("serve", "demo")
     finally:
