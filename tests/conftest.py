@@ -60,6 +60,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
 
 
+@pytest.fixture(autouse=True)
+def _own_environment() -> Iterator[None]:
+    """Take back what a test, or the command line in its process, has set for later ones."""
+    before = dict(os.environ)
+    yield
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
+
+
 def _clean_environment() -> dict[str, str]:
     ours = ("CASCADA_", "PREFECT_", "MLFLOW_", "BENTOML_", "DVC_", "GX_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
