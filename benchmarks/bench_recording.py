@@ -36,7 +36,7 @@ for step in range(count):
     log_metrics({"loss": 0.5 * step}, step)
 print((time.perf_counter() - start) / count * 1e6)
 """
-_SIZES = {"usual steps": (1024, 1024), "tiny steps": (128, 256)}
+_SIZES = {"usual steps": (512, 512), "tiny steps": (128, 256)}
 """Name to units of the hidden layer and rows of a batch."""
 
 _TRAINING = """
@@ -76,8 +76,10 @@ while time.monotonic() < end:
         watch(recorded)
         pair[recorded] = time_a_step(steps)
     pairs.append(pair)
-more = statistics.median(pair[True] - pair[False] for pair in pairs)
-print(statistics.median(pair[False] for pair in pairs), more, len(pairs))
+more = sorted(pair[True] - pair[False] for pair in pairs)
+reach = 0.98 * len(more) ** 0.5  # ranks of a 95 % interval of the median, by the binomial law
+low, high = more[int(len(more) / 2 - reach)], more[int(len(more) / 2 + reach)]
+print(statistics.median(pair[False] for pair in pairs), statistics.median(more), low, high, len(pairs))
 """
 """Trains with and without the hooks of the record in turns of a tenth of a second: the speed of a machine, and of one
 process against another, moves by more than what is measured."""
@@ -100,7 +102,7 @@ def main() -> None:
         rows = [_training(work, name, options.seconds) for name in _SIZES]
         print(
             f"\nA plain PyTorch training of {options.seconds} s, the hooks of the record on and off in turns of 0.1 s; "
-            "CPU time, medians of the differences.\n"
+            "CPU time, medians of the differences with 95 % intervals.\n"
         )
         print(markdown_table(head, rows))
         print(f"\nOne metric: {float(answer):.1f} µs, so 10,000 a second take {float(answer):.1f} % of one core.")
@@ -128,8 +130,11 @@ def _row(work: Path, name: str, runs: int) -> tuple[str, ...]:
 def _training(work: Path, name: str, seconds: int) -> tuple[str, ...]:
     """Measure what the hooks of a record add to a step."""
     command = ["cascada", "run", "training.py", "--", str(seconds), *map(str, _SIZES[name])]
-    plain, more, pairs = map(float, _timed(command, work)[2].split())
-    return name, f"{plain / 1000:.2f}", f"{pairs:.0f}", f"{more:+.1f}", f"{more / plain:+.2%}"
+    plain, more, low, high, pairs = map(float, _timed(command, work)[2].split())
+    return (
+        name, f"{plain / 1000:.2f}", f"{pairs:.0f}", f"{more:+.1f} [{low:+.1f}, {high:+.1f}]",
+        f"{more / plain:+.2%} [{low / plain:+.2%}, {high / plain:+.2%}]",
+    )  # fmt: skip
 
 
 def _timed(command: Sequence[str], work: Path) -> tuple[float, float, str]:
@@ -137,7 +142,10 @@ def _timed(command: Sequence[str], work: Path) -> tuple[float, float, str]:
     # The copy in MLflow is made after the run by a process that nobody waits for; here it finds no server and ends.
     paths = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     # One hash seed for both ways: from seed to seed, the layout of dicts alone moves a loop by some percent.
-    environment = {**os.environ, "PATH": paths, "MLFLOW_TRACKING_URI": "http://127.0.0.1:9", "PYTHONHASHSEED": "0"}
+    # Memory that is given back to the kernel and taken again moves a step by more than what is measured.
+    keeping = {"MALLOC_TRIM_THRESHOLD_": "1000000000", "MALLOC_MMAP_THRESHOLD_": "30000000"}
+    fixed = {"PATH": paths, "MLFLOW_TRACKING_URI": "http://127.0.0.1:9", "PYTHONHASHSEED": "0"}
+    environment = {**os.environ, **fixed, **keeping}
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     answer = subprocess.run(command, cwd=work, env=environment, check=True, capture_output=True, text=True)
     wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections import Counter
 from typing import Any
 from weakref import finalize
 
@@ -20,7 +19,7 @@ def watch_backward(module: Any) -> None:
     @functools.wraps(original)
     def backward(self: Any, *arguments: Any, **named: Any) -> Any:
         nonlocal wanted
-        if depth.value == 0 and self.numel() == 1 and next(calls) >= wanted:
+        if next(calls) >= wanted and depth.value == 0 and self.numel() == 1:  # the cheapest question first
             _record_loss(self, wanted)
             wanted += stride(wanted)
         return original(self, *arguments, **named)
@@ -37,33 +36,39 @@ def _record_loss(loss: Any, step: int) -> None:
 
 def watch_optimizers(module: Any) -> None:
     """Watch ``step`` of every optimizer."""
-    seen: dict[int, str] = {}  # by id: a look into a WeakKeyDictionary takes longer than all the rest
-    steps: Counter[str] = Counter()
+    counts: dict[int, list[int]] = {}  # by id: a look into a WeakKeyDictionary takes longer than all the rest
 
     def count(optimizer: Any, *_: Any) -> None:
-        label = seen.get(id(optimizer))
-        if label is None:
-            seen[id(optimizer)] = label = _describe(optimizer, steps)
-            finalize(optimizer, seen.pop, id(optimizer), None)
-        steps[label] += 1
+        steps = counts.get(id(optimizer))
+        if steps is None:
+            counts[id(optimizer)] = steps = _describe(optimizer)
+            finalize(optimizer, counts.pop, id(optimizer), None)
+        steps[0] += 1
 
     module.register_optimizer_step_post_hook(count)
 
 
-def _describe(optimizer: Any, steps: Counter[str]) -> str:
-    named: list[str] = []
-    _record_optimizer(optimizer, steps, named)
-    return named[0] if named else ""
+_steps: dict[str, list[int]] = {}
+"""Label to a list with the number of steps of all optimizers that it names."""
+
+
+def _describe(optimizer: Any) -> list[int]:
+    found: list[list[int]] = []
+    _record_optimizer(optimizer, found)
+    return found[0] if found else [0]
 
 
 @harmless
-def _record_optimizer(optimizer: Any, steps: Counter[str], named: list[str]) -> None:
+def _record_optimizer(optimizer: Any, found: list[list[int]]) -> None:
     run = watched_run()
     if run is None:
         return
     groups = [{k: v for k, v in group.items() if k != "params"} for group in optimizer.param_groups]
     others = {f"group{i}.{k}": v for i, group in enumerate(groups[1:], 1) for k, v in group.items()}
     label = labels.describe(run, type(optimizer).__name__, groups[0] | others)
-    named.append(label)
-    if label and label not in steps:
-        run.at_end(lambda: run.log_metrics({f"{label}.steps": steps[label]}))
+    if not label:
+        return
+    if label not in _steps:
+        _steps[label] = steps = [0]
+        run.at_end(lambda: run.log_metrics({f"{label}.steps": steps[0]}))
+    found.append(_steps[label])

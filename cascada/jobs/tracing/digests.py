@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -84,17 +84,16 @@ def gradient_norm(gradients: list[Tensor]) -> str | Tensor:
 
 def _square(gradient: Tensor) -> float:
     wide = gradient if gradient.dtype in {torch.float32, torch.float64} else gradient.float()
-    flat = wide.detach().reshape(-1).numpy()
+    flat = (wide.detach() if wide.requires_grad else wide).numpy().reshape(-1)
     return float(np.einsum("i,i->", flat, flat))  # not BLAS, whose sums depend on its threads
 
 
-def sample_numbers(ids: Iterable[Any]) -> np.ndarray[Any, np.dtype[np.uint64]]:
+def sample_numbers(ids: Sequence[Any]) -> np.ndarray[Any, np.dtype[np.uint64]]:
     """Turn the ids of samples into 64-bit numbers: integers as they are, other ids by a hash of their text."""
-    listed = list(ids)
     try:
-        return np.frombuffer(array("q", listed), dtype=np.uint64)
+        return np.frombuffer(array("q", ids), dtype=np.uint64)
     except (TypeError, OverflowError):
-        words = b"".join(blake2b(repr(one).encode(), digest_size=8).digest() for one in listed)
+        words = b"".join(blake2b(repr(one).encode(), digest_size=8).digest() for one in ids)
         return np.frombuffer(words, dtype=np.uint64)
 
 
