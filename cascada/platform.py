@@ -36,7 +36,7 @@ class Server(BaseModel):
     started
         Start time of the process as the kernel gives it: with the pid, its identity.
     what
-        What it serves, for `status`: empty for Prefect and MLflow, the model version for the service.
+        What it serves, for `status`: empty for Prefect and MLflow, the model of a service, the pool of a worker.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -131,7 +131,7 @@ def require_free_port(settings: Settings, name: str) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((settings.host, port))
-        except OSError as error:
+        except (OSError, OverflowError) as error:
             raise PlatformError(
                 f"port {port}, meant for {name}, is in use",
                 where=f"{settings.host}:{port}",

@@ -134,7 +134,7 @@ def set_shadow(reference: str) -> ModelVersion:
     Raises
     ------
     ArtifactError
-        If there is no such version, or the model is not deployed here.
+        If there is no such version, the model is not deployed here, or the version is what is served.
     """
     require_mlflow()
     version, settings = models.find_version(reference, alias=models.CHALLENGER), load_settings()
@@ -143,6 +143,12 @@ def set_shadow(reference: str) -> ModelVersion:
         raise ArtifactError(
             "a shadow needs a model that is deployed", where=str(folder), hint=f"cascada serve {version.name}"
         )
+    served = served_identity(folder)
+    if served is not None and served.version == version.version:
+        raise ArtifactError(
+            f"{version.label} is what is served; a shadow is another version", where=str(folder),
+            hint=f"cascada models ls {version.name}",
+        )  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="cascada-shadow-") as scratch:
         bundle = fetch_bundle(version, Path(scratch))
         deploy_shadow(bundle.folder, identify(version, bundle), folder, key=signing_key(settings))
@@ -167,11 +173,26 @@ def wait_until_answered(version: ModelVersion, *, timeout_s: float = 30.0) -> bo
         If one goes on to answer with another version.
     """
     deadline = time.monotonic() + timeout_s
-    answered = [_answers_with(version, server.url, deadline) for server in platform.services(load_settings())]
+    answered = [
+        _answers_with(version.name, version.version, server.url, deadline)
+        for server in platform.services(load_settings())
+    ]
     return bool(answered) and all(answered)
 
 
-def _answers_with(version: ModelVersion, url: str, deadline: float) -> bool:
+def wait_for_canary(package: Package, url: str, *, timeout_s: float = 30.0) -> None:
+    """Wait until a canary answers with the version that it shall have.
+
+    Raises
+    ------
+    PlatformError
+        If it goes on to answer with another one.
+    """
+    identity = package.identity
+    _answers_with(identity.name, identity.version, url, time.monotonic() + timeout_s)
+
+
+def _answers_with(name: str, version: int, url: str, deadline: float) -> bool:
     said = "nothing"
     while time.monotonic() < deadline:
         try:
@@ -179,15 +200,15 @@ def _answers_with(version: ModelVersion, url: str, deadline: float) -> bool:
         except httpx.TransportError as error:
             said = str(error)
         else:
-            if headers.get(NAME, version.name) != version.name:
+            if headers.get(NAME, name) != name:
                 return False
-            if headers.get(VERSION) == str(version.version):
+            if headers.get(VERSION) == str(version):
                 return True
             said = f"version {headers.get(VERSION, 'unknown')}"
         time.sleep(0.1)
     raise PlatformError(
         "the service does not answer with the version that was deployed", where=f"{url}/model",
-        expected=version.label, got=said, hint=f"start it anew: cascada down, then cascada serve {version.name}",
+        expected=f"{name} version {version}", got=said, hint=f"start it anew: cascada down, then cascada serve {name}",
     )  # fmt: skip
 
 

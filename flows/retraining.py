@@ -10,6 +10,7 @@ from prefect.client.schemas.objects import FlowRun
 from cascada.jobs.locate import locate
 from cascada.settings import load_settings
 from cascada.tracking import models
+from cascada.tracking.reach import require_mlflow
 from flows.promotion import recorded_experiment
 from flows.server import connected
 from flows.submission import TRAIN, find_deployment, find_live
@@ -34,8 +35,9 @@ def order_retraining(model: str, version: int, *, since: str, pool: str) -> Flow
     ConfigError
         If its experiment is none for this version of cascada, or nothing trains on the pool.
     PlatformError
-        If the server cannot be used.
+        If Prefect or MLflow cannot be reached.
     """
+    require_mlflow()
     with tempfile.TemporaryDirectory(prefix="cascada-retrain-") as scratch:
         label = f"{model}@{version}"
         found = locate(label, load_settings(), Path(scratch))

@@ -11,7 +11,7 @@ from cascada.registry.versions import fetch_bundle, identify
 from cascada.repro.signing import signing_key
 from cascada.settings import load_settings
 from cascada.tracking.models import ModelVersion
-from flows.deployment import deploy_canary, follow_registry
+from flows.deployment import deploy_canary, follow_registry, wait_for_canary
 from serving.package import build_bento
 
 
@@ -30,7 +30,7 @@ def serve_champion(model: str, *, processes: int = 1) -> str:
     Parameters
     ----------
     processes
-        Services side by side, at the next ports.
+        Services side by side, at the next ports; those that run beyond this number are stopped.
 
     Raises
     ------
@@ -42,10 +42,14 @@ def serve_champion(model: str, *, processes: int = 1) -> str:
     if "@" in model:
         raise ConfigError("the champion is what is served", expected="the name of a model alone", got=model)
     settings, package = load_settings(), follow_registry(model)
-    others = [server.name for server in platform.services(settings) if server.what != model]
-    platform.stop(settings, [*others, *["canary"] * bool(others)])
-    bento = build_bento(package.bundle.folder, package.identity, key=signing_key(settings))
     names = ["service", *(f"service-{number}" for number in range(2, processes + 1))]
+    running = platform.running(settings)
+    others = [one for one in platform.services(settings) if one.what != model or one.name not in names]
+    strange = [one for name, one in running.items() if name == "canary" and one.what != model]
+    platform.stop(settings, [one.name for one in (*others, *strange)])
+    for name in names:
+        platform.require_free_port(settings, name)
+    bento = build_bento(package.bundle.folder, package.identity, key=signing_key(settings))
     served, log = settings.served / model, settings.prediction_log(model)
     started = [platform.start_service(settings, bento, name=name, what=model, served=served, log=log) for name in names]
     for server in started:
@@ -56,12 +60,16 @@ def serve_champion(model: str, *, processes: int = 1) -> str:
 def serve_canary(model: str, number: int) -> str:
     """Serve another version of a model at the canary's port, and return its address."""
     settings, package = load_settings(), deploy_canary(model, number)
+    known = platform.running(settings).get("canary")
+    if known is not None and known.what != model:
+        platform.stop(settings, ["canary"])
     bento = build_bento(package.bundle.folder, package.identity, key=signing_key(settings))
     log, served = settings.prediction_log(model), settings.canaries / model
     server = platform.start_service(
         settings, bento, name="canary", what=model, served=served, log=log and log / "canary"
     )
     platform.wait_until_ready(server)
+    wait_for_canary(package, server.url)
     return server.url
 
 

@@ -85,7 +85,7 @@ class Shadow:
             self._hearer.note(request, first, model, events, answer)
         rows = len(answer.p_value)
         with self._lock:
-            if self._waiting + rows <= self._most:
+            if self._waiting + rows <= self._most and not self._stop.is_set():
                 self._waiting += rows
                 self._queue.append(_Note(request, first, events, answer))
             else:

@@ -138,7 +138,7 @@ def env() -> None:
 def serve(
     model: Annotated[str, typer.Argument(help="registered model; the name of its experiment")],
     processes: Annotated[
-        int, typer.Option(min=1, help="services side by side, at the next ports, for a proxy in front")
+        int, typer.Option(min=1, max=10, help="services side by side, at the next ports, for a proxy in front")
     ] = 1,
     canary: Annotated[
         int | None, typer.Option(metavar="VERSION", help="serve this version, too, for a share that a proxy sends it")

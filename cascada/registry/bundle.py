@@ -128,7 +128,10 @@ class Graph:
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime raises a dozen classes of its own
+            raise ArtifactError("the graph of a bundle cannot be loaded", where=str(path), got=str(error)) from error
 
     def run(self, *inputs: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Compute probabilities (n, classes) and anomaly scores (n,) of the `INPUTS` of n showers, in their order."""

@@ -66,7 +66,15 @@ def deploy_shadow(bundle: Path, identity: ModelIdentity, folder: Path, *, key: P
 
 
 def drop_shadow(folder: Path) -> None:
-    """Have no shadow any more."""
+    """Have no shadow any more.
+
+    Raises
+    ------
+    ArtifactError
+        If nothing is deployed here.
+    """
+    if not folder.is_dir():
+        raise ArtifactError("this model is not deployed here", where=str(folder))
     (folder / SHADOW).unlink(missing_ok=True)
 
 

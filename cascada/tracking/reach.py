@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+
 import httpx
 import mlflow
 
 from cascada.errors import PlatformError
 
 _PATIENCE_S = 5
+_QUESTION = "/api/2.0/mlflow/experiments/get-by-name?experiment_name=Default"
+"""Needs the server's database, which `/health` does not; that a login is asked for is an answer, too."""
 
 
 def require_mlflow() -> None:
@@ -31,10 +35,17 @@ def require_mlflow() -> None:
 
 def _ask_server(uri: str) -> str:
     try:
-        answer = httpx.get(f"{uri.rstrip('/')}/health", timeout=_PATIENCE_S)
+        answer = httpx.get(f"{uri.rstrip('/')}{_QUESTION}", timeout=_PATIENCE_S, verify=_certificate())
     except httpx.TransportError as error:
         return str(error)
     return f"status {answer.status_code}" if answer.is_server_error else ""
+
+
+def _certificate() -> str | bool:
+    """Find what MLflow's client trusts."""
+    if os.environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() == "true":
+        return False
+    return os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH") or True
 
 
 def _ask_postgres(uri: str) -> str:
@@ -42,7 +53,7 @@ def _ask_postgres(uri: str) -> str:
 
     try:
         psycopg.connect(f"postgresql:{uri.partition(':')[2]}", connect_timeout=_PATIENCE_S).close()
-    except psycopg.OperationalError as error:
+    except psycopg.Error as error:
         return str(error).strip()
     return ""
 

@@ -115,7 +115,7 @@ def search(
             _run, objective=objective, shared=shared, known=dict(known or {}), early=config.early_stopping,
             epochs=resources.epochs,
         )  # fmt: skip
-        share = {"cpu": resources.threads, "gpu": min(1.0, resources.gpus / config.parallel)}
+        share = {"cpu": resources.threads, "gpu": _share(resources.gpus, config.parallel)}
         tune.Tuner(
             tune.with_resources(run, share),
             tune_config=tune.TuneConfig(
@@ -125,6 +125,17 @@ def search(
             run_config=tune.RunConfig(name="search", storage_path=str(storage), callbacks=[watch], verbose=0),
         ).fit()  # fmt: skip
     return sorted(watch.tried, key=lambda tried: tried.number)
+
+
+def _share(gpus: int, parallel: int) -> float:
+    """Give a trial's part of one GPU, so that all trials at a time fit: a part never reaches over two.
+
+    Examples
+    --------
+    >>> _share(0, 2), _share(4, 2), _share(1, 2), _share(2, 3)
+    (0.0, 1.0, 0.5, 0.5)
+    """
+    return 1.0 / math.ceil(parallel / gpus) if gpus else 0.0
 
 
 def identify(parameters: Parameters) -> str:

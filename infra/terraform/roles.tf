@@ -1,4 +1,4 @@
-# Three roles: of a rented machine, of the controller that rents it, of the workflow that plans changes of this folder.
+# A role of rented machines, a policy for the controller that rents them, a role of the workflow that plans changes of this folder.
 data "aws_iam_policy_document" "ec2_assumes" {
   statement {
     actions = ["sts:AssumeRole"]
@@ -168,7 +168,7 @@ data "aws_iam_policy_document" "plan" {
   statement {
     sid       = "State"
     actions   = ["s3:ListBucket", "s3:GetObject"]
-    resources = ["${local.arn}:s3:::${var.states}", "${local.arn}:s3:::${var.states}/*"]
+    resources = ["${local.arn}:s3:::${var.states}", "${local.arn}:s3:::${var.states}/cascada.tfstate"]
   }
 }
 

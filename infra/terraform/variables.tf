@@ -14,7 +14,7 @@ variable "region" {
 }
 
 variable "repository" {
-  description = "owner/name on GitHub; its workflows may assume the roles below, and nobody else's."
+  description = "owner/name on GitHub; pull requests of it may assume the role that plans."
   type        = string
   validation {
     condition     = can(regex("^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$", var.repository))
@@ -53,4 +53,5 @@ variable "budget_per_month" {
 variable "mail" {
   description = "Who gets it."
   type        = string
+  sensitive   = true
 }

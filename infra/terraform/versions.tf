@@ -6,7 +6,7 @@ terraform {
       version = "5.100.0"
     }
   }
-  # terraform init -backend-config=backend.hcl; docs/agents.md shows the file.
+  # docs/agents.md shows the options of `terraform init` that complete it.
   backend "s3" {
     use_lockfile = true
     encrypt      = true

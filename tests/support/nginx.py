@@ -73,7 +73,7 @@ def proxied(
     folder: Path, champions: Sequence[str], *, canary: str = "", changes: Mapping[str, str] = RATE
 ) -> Iterator[Proxy]:
     """Run nginx before two services of the champion, given by their addresses, and a canary."""
-    (program_,), port = (program(),), free_port()
+    binary, port = program(), free_port()
     ports = {8000: port, **{old: _port(url) for old, url in zip((3000, 3001), champions, strict=True)}}
     changes = dict(changes)
     if canary:
@@ -82,7 +82,7 @@ def proxied(
     configuration = write_configuration(folder, ports, changes)
     # pytest's folders are closed to the user that nginx would take where root starts it.
     user = "user root;" if os.geteuid() == 0 else ""
-    command = [program_, "-p", f"{folder}/", "-e", "error.log", "-c", str(configuration), "-g", f"daemon off; {user}"]
+    command = [binary, "-p", f"{folder}/", "-e", "error.log", "-c", str(configuration), "-g", f"daemon off; {user}"]
     process = subprocess.Popen(command)
     try:
         wait_until_ready(f"http://127.0.0.1:{port}")

@@ -19,9 +19,9 @@ def watch_backward(module: Any) -> None:
     @functools.wraps(original)
     def backward(self: Any, *arguments: Any, **named: Any) -> Any:
         nonlocal wanted
-        if next(calls) >= wanted and depth.value == 0 and self.numel() == 1:  # the cheapest question first
-            _record_loss(self, wanted)
-            wanted += stride(wanted)
+        if depth.value == 0 and (step := next(calls)) >= wanted and self.numel() == 1:
+            _record_loss(self, step)
+            wanted = step + stride(step)
         return original(self, *arguments, **named)
 
     module.Tensor.backward = backward
