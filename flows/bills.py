@@ -23,9 +23,18 @@ PULL_REQUEST = "pull-request:"
 
 @dataclass
 class Bill:
-    """Whom to charge: the MLflow run, once there is one."""
+    """Whom to charge.
+
+    Attributes
+    ----------
+    run_id
+        The MLflow run, once there is one.
+    elsewhere_cpu_s
+        CPU time of processes that are no children of this one.
+    """
 
     run_id: str = ""
+    elsewhere_cpu_s: float = 0.0
 
 
 def require_money(settings: Settings, experiment: str, *, pull_request: str = "") -> None:
@@ -59,7 +68,7 @@ def charged(experiment: str) -> Iterator[Bill]:
     try:
         yield bill
     finally:
-        consumed = price(meter.stop(), own, gpus=count_gpus(hardware(), os.environ))
+        consumed = price(meter.stop(elsewhere_cpu_s=bill.elsewhere_cpu_s), own, gpus=count_gpus(hardware(), os.environ))
         if bill.run_id:
             _tag(bill.run_id, consumed)
         if consumed.money is not None:

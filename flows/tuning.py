@@ -56,8 +56,11 @@ def tune(
     resume = resume or flow_run.get_run_count() > 1
     with charged(experiment.name) as bill:
         ingested = ingest(without_search(experiment), data_dir, allow_invalid_data, refresh)
-        searched = search_values.with_options(refresh_cache=refresh)(experiment, ingested, resume)
+        state = search_values.with_options(refresh_cache=refresh)(experiment, ingested, resume, return_state=True)
+        searched = state.result()
         bill.run_id = searched.run_id
+        if state.name != "Cached":  # Ray's processes are children of its own
+            bill.elsewhere_cpu_s = sum(tried.cpu_seconds for tried in searched.trials)
     best = with_values(experiment, searched.best.parameters)
     outcome = train(best, data_dir, allow_invalid_data, refresh, resume)
     runs.set_tags(outcome.run_id, {"search": searched.run_id, "search_trial": str(searched.best.number)})

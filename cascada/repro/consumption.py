@@ -84,9 +84,15 @@ class Meter:
         if self._zones or self._gpus:
             self._thread.start()
 
-    def stop(self) -> Consumption:
-        """End the measurement."""
-        wall_s, cpu_s = time.monotonic() - self._began, _cpu_seconds() - self._cpu_began
+    def stop(self, *, elsewhere_cpu_s: float = 0.0) -> Consumption:
+        """End the measurement.
+
+        Parameters
+        ----------
+        elsewhere_cpu_s
+            CPU time of processes that worked for this one and are no children of it.
+        """
+        wall_s, cpu_s = time.monotonic() - self._began, _cpu_seconds() - self._cpu_began + elsewhere_cpu_s
         if self._thread.is_alive():
             self._over.set()
             self._thread.join()

@@ -6,6 +6,7 @@ import json
 import logging
 import math
 import os
+import resource
 import secrets
 import shutil
 import sys
@@ -44,6 +45,8 @@ class Tried(BaseModel):
         ``finished``; ``stopped`` early, with the value of its last epoch; or ``failed``, without a value.
     seconds
         From its start to its end.
+    cpu_seconds
+        CPU time of its fit, in this search; 0 when its value was known, or when its process died.
     error
         Why it failed.
     """
@@ -55,6 +58,7 @@ class Tried(BaseModel):
     state: Literal["finished", "stopped", "failed"]
     value: float | None = None
     seconds: float
+    cpu_seconds: float = 0.0
     error: str = ""
 
 
@@ -175,16 +179,21 @@ def _run(
     from ray import tune
 
     def report(epoch: int, value: float) -> None:
-        tune.report({"epoch": epoch, "value": value, "finished": False, "error": ""})
+        tune.report({"epoch": epoch, "value": value, "finished": False, "error": "", "cpu_s": _cpu_s() - began})
 
-    parameters, error = _decode(config), ""
+    parameters, error, began = _decode(config), "", _cpu_s()
     value = known.get(identify(parameters))
     try:
         if value is None:
             value = objective(parameters, shared, report if early else None)
     except Exception as failure:  # noqa: BLE001  # told, not raised: Ray would start the next in another process
         value, error = math.nan, f"{type(failure).__name__}: {str(failure).partition(chr(10))[0]}"
-    tune.report({"epoch": epochs + 1, "value": value, "finished": not error, "error": error})
+    tune.report({"epoch": epochs + 1, "value": value, "finished": not error, "error": error, "cpu_s": _cpu_s() - began})
+
+
+def _cpu_s() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _decode(config: Mapping[str, Any]) -> Parameters:
@@ -250,10 +259,9 @@ def _watch(on_trial: Callable[[Tried], None]) -> Any:
 
         def on_trial_complete(self, trials: list[Any], trial: Any, **_: Any) -> None:
             told = trial.last_result
-            if told["error"]:
-                self._note(trials, trial, state="failed", error=told["error"])
-            else:
-                self._note(trials, trial, state="finished" if told["finished"] else "stopped", value=told["value"])
+            facts = {"error": told["error"]} if told["error"] else {"value": told["value"]}
+            state = "failed" if told["error"] else "finished" if told["finished"] else "stopped"
+            self._note(trials, trial, state=state, cpu_seconds=round(told["cpu_s"], 3), **facts)
 
         def on_trial_error(self, trials: list[Any], trial: Any, **_: Any) -> None:
             self._note(trials, trial, state="failed", error=f"its process ended: {_last_sentence(trial.error_file)}")

@@ -49,7 +49,7 @@ def tags(project: Project, run_id: str) -> dict[str, str]:
 
 
 def without_seconds(trials: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [one | {"seconds": 0} for one in trials]
+    return [one | {"seconds": 0, "cpu_seconds": 0} for one in trials]
 
 
 def test_the_winner_is_trained_and_registered(searched: tuple[Project, dict[str, Any], str]) -> None:
@@ -79,6 +79,8 @@ def test_every_trial_is_in_the_table(searched: tuple[Project, dict[str, Any], st
         assert [float(row[key]) for key in KEYS] == [one["parameters"][key] for key in KEYS]
         assert one["seconds"] > 0
     assert tags(project, found["run_id"])["best_trial"] == str(found["best"]["number"])
+    fits = sum(one["cpu_seconds"] for one in found["trials"])
+    assert 0.0 < fits < float(tags(project, found["run_id"])["cpu_s"]), "the bill holds what Ray's processes took"
     wanted = {"artifacts": {"key": {"any_": ["trials"]}, "type": {"any_": ["table"]}}}
     shown = httpx.post(f"{prefect_api}/artifacts/filter", json=wanted).json()
     assert [one["trial"] for one in json.loads(shown[0]["data"])] == [1, 2, 3, 4]

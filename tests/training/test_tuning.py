@@ -82,8 +82,8 @@ def test_a_value_is_that_of_the_fit_itself(tried: list[Tried]) -> None:
 
 def test_the_same_seed_searches_the_same(tried: list[Tried]) -> None:
     again = run(Search(trials=12, space=SPACE))
-    assert [one.model_copy(update={"seconds": 0}) for one in again] == [
-        one.model_copy(update={"seconds": 0}) for one in tried
+    assert [one.model_copy(update={"seconds": 0, "cpu_seconds": 0}) for one in again] == [
+        one.model_copy(update={"seconds": 0, "cpu_seconds": 0}) for one in tried
     ]
 
 
