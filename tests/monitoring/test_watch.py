@@ -107,7 +107,8 @@ async def overview(settings: Settings) -> tuple[httpx.Response, httpx.Response]:
 
 def announced(prefect_api: str, wanted: int) -> list[dict[str, Any]]:
     """Read the events of drift, once there are as many as wanted or a while later."""
-    asked = {"filter": {"event": {"name": ["cascada.model.drifted"]}}}
+    toy = {"id": ["cascada.model.toy"]}  # other tests share the server
+    asked = {"filter": {"event": {"name": ["cascada.model.drifted"]}, "resource": toy}}
     for _ in range(40):
         found: list[dict[str, Any]] = httpx.post(f"{prefect_api}/events/filter", json=asked).json()["events"]
         if len(found) >= wanted:
