@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import boto3
 import httpx
 import numpy as np
 import pytest
@@ -74,6 +75,7 @@ class World:
         }  # fmt: skip
         for name, value in (process_environment(self.settings) | variables).items():
             patch.setenv(name, value)
+        patch.setattr(boto3, "DEFAULT_SESSION", None)  # it keeps the login of whoever asked first in this process
         self.settings.home.mkdir()
         self.bundle = export(folder / "bundle")
         self.registry = Registry(self.settings.root, self.bundle.folder)
