@@ -1,7 +1,7 @@
 """The local platform: Prefect, MLflow and the prediction service as plain processes of this machine.
 
-Every server is started once, in a session of its own, and noted in ``.cascada/servers.json`` with the process's start
-time, so that only what was started here is ever stopped.
+Every server is started once, in a session of its own, and noted in ``.cascada/servers.json`` with when the process
+began, so that only what was started here is ever stopped.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import psutil
 from pydantic import BaseModel, ConfigDict
 
 from cascada.errors import PlatformError
+from cascada.repro.processes import began, lives
 from cascada.settings import PREDICTION_LOG, USER, Settings
 
 
@@ -34,7 +35,7 @@ class Server(BaseModel):
     url
         Address of its front page.
     started
-        Start time of the process as the kernel gives it: with the pid, its identity.
+        When the process began, as `cascada.repro.processes` tells it: with the pid, its identity.
     what
         What it serves, for `status`: empty for Prefect and MLflow, the model of a service, the pool of a worker.
     """
@@ -50,12 +51,10 @@ class Server(BaseModel):
 
     def process(self) -> psutil.Process | None:
         """Find the running process; None if it has ended."""
-        try:
-            process = psutil.Process(self.pid)
-            alive = process.create_time() == self.started and process.status() != psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return None
-        return process if alive else None
+        with contextlib.suppress(psutil.NoSuchProcess):  # it may end just now
+            if lives(self.pid, self.started):
+                return psutil.Process(self.pid)
+        return None
 
 
 def _registry(settings: Settings) -> Path:
@@ -98,8 +97,7 @@ def _start(
             cwd=cwd or settings.home,
             env={**os.environ, **(variables or {})},
         )
-    started = psutil.Process(child.pid).create_time()
-    server = Server(name=name, url=_url(settings, name), pid=child.pid, started=started, log=log, what=what)
+    server = Server(name=name, url=_url(settings, name), pid=child.pid, started=began(child.pid), log=log, what=what)
     _remember(settings, running(settings) | {name: server})
     return server
 

@@ -42,7 +42,7 @@ class Manifest(Record):
     error
         What ended a run that failed.
     process
-        Who supervises: ``pid``, ``pid_started`` (seconds since the epoch), ``host``.
+        Who supervises: ``pid``, ``pid_started`` (seconds since its machine started), ``host``.
     dataset
         Name, full-content hash, rows in / kept / quarantined, origin; of a script ``inputs``: path, sha256,
         bytes, files.

@@ -30,15 +30,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import psutil
 from pydantic import ValidationError
 
 from cascada.errors import ArtifactError, nearest
 from cascada.repro.manifest import Manifest, write_manifest, write_text
+from cascada.repro.processes import began, lives
 
 logger = logging.getLogger(__name__)
-
-_PID_TOLERANCE_S = 1.0  # between two readings of when a process started
 
 
 class MetricPoint(NamedTuple):
@@ -141,16 +139,12 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
 def _is_supervised(process: dict[str, Any]) -> bool:
     if process.get("host") != socket.gethostname():
         return True  # nobody can tell from here
-    try:
-        started = psutil.Process(process["pid"]).create_time()
-    except psutil.Error:
-        return False
-    return bool(abs(started - process["pid_started"]) < _PID_TOLERANCE_S)
+    return lives(process["pid"], process["pid_started"])
 
 
 def supervisor() -> dict[str, Any]:
     """Describe this process, so that readers can tell whether it still lives."""
-    return {"pid": os.getpid(), "pid_started": psutil.Process().create_time(), "host": socket.gethostname()}
+    return {"pid": os.getpid(), "pid_started": began(os.getpid()), "host": socket.gethostname()}
 
 
 def summarise_metrics(record: RunRecord) -> dict[str, Any]:
