@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cascada.cli.context import enter
+from cascada.cli.options import Json
 from cascada.cli.render import show_facts, show_table, stderr, stdout
 from cascada.errors import CascadaError, PlatformError
 
@@ -29,7 +30,6 @@ ONPREM = "gpu-onprem"
 FleetFile = Annotated[
     Path | None, typer.Option("--fleet", help="settings of rented machines; infra/agents/cloud.yaml when omitted")
 ]
-Json = Annotated[bool, typer.Option("--json", help="print as JSON")]
 
 
 @app.command()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cascada.cli.context import read_settings
+from cascada.cli.options import Json
 from cascada.cli.render import stdout
 from cascada.errors import PlatformError, SourceError
 from cascada.logs import configure_logging
@@ -30,7 +31,7 @@ def check(
     specification: Annotated[
         bool, typer.Option("--specification", help="print the specification, in Markdown, instead")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="print as JSON")] = False,
+    as_json: Json = False,
 ) -> None:
     """Hold a project and a run of it against the best-practice specification, and print a checklist.
 

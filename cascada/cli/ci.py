@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cascada.cli.context import enter
+from cascada.cli.options import Json
 from cascada.cli.render import show_facts, stderr, stdout
 from cascada.config import load_experiment
 from cascada.errors import ConfigError, PlatformError
@@ -37,7 +38,7 @@ def changes(
     head: Annotated[str, typer.Option("--head", help="commit that was pushed")] = "HEAD",
     among: Annotated[str, AMONG] = "*",
     outputs: Annotated[Path | None, OUTPUTS] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print as JSON")] = False,
+    as_json: Json = False,
 ) -> None:
     """Say which experiments the commits since BASE touch; a push of documents touches none."""
     settings = enter()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cascada.cli.context import enter
+from cascada.cli.options import Json
 from cascada.cli.render import show_facts, show_table, stdout
 from cascada.errors import ConfigError
 
@@ -26,7 +27,7 @@ def cost(
     ] = None,
     gpu: Annotated[str, typer.Option("--gpu", help="kind of GPU to rent; the own cluster's when omitted")] = "",
     gpus: Annotated[int, typer.Option("--gpus", min=1, help="how many work at once")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="print as JSON")] = False,
+    as_json: Json = False,
 ) -> None:
     """Price measured hours on the own cluster and in each cloud; without a name, tell what this month cost."""
     settings = enter()

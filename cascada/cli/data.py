@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cascada.cli.context import enter
+from cascada.cli.options import Json
 from cascada.cli.progress import show_bytes, show_rows
 from cascada.cli.render import show_facts, show_table, stderr, stdout
 from cascada.errors import ConfigError, nearest
@@ -26,7 +27,6 @@ app = typer.Typer(
     no_args_is_help=True, help="Data sets: from a source to a validated, versioned snapshot, and around it."
 )
 
-Json = Annotated[bool, typer.Option("--json", help="print as JSON")]
 Name = Annotated[str, typer.Argument(help="name of the snapshot: data/NAME")]
 Names = Annotated[list[str] | None, typer.Argument(help="snapshots; all when omitted")]
 Sets = Annotated[list[str] | None, typer.Option("--set", help="a value of the source: dotted.key=value")]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cascada.cli.options import Json
 from cascada.cli.render import stderr, stdout
 from cascada.cli.render_doctor import show_diagnosis, show_rules
 from cascada.errors import ConfigError, PlatformError
@@ -33,7 +34,7 @@ def doctor(
     data: Annotated[list[Path] | None, typer.Option("--data", help="what the probed script reads")] = None,
     outputs: Annotated[list[Path] | None, typer.Option("--out", help="what the probed script writes")] = None,
     timeout: Annotated[float | None, typer.Option(min=0.1, help="limit of each of the two runs in s")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print as JSON")] = False,
+    as_json: Json = False,
 ) -> None:
     """Examine a project before it runs: its code, installed versions, machine and git repository.
 

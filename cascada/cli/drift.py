@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cascada.cli.context import enter
+from cascada.cli.options import Json
 from cascada.cli.render import show_table, stdout
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 def drift(
     model: Annotated[str, typer.Argument(help="a model that is deployed here")],
     window: Annotated[int, typer.Option(min=50, help="events of a window")] = 1000,
-    as_json: Annotated[bool, typer.Option("--json", help="print as JSON")] = False,
+    as_json: Json = False,
 ) -> None:
     """Tell whether what a served model is asked is still what it was fitted on. Exits with 1 when it has drifted."""
     settings = enter()

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cascada.cli.context import enter
+from cascada.cli.options import Json
 from cascada.cli.render import show_facts, show_table, stderr, stdout
 from cascada.cli.repro import (
-    JSON,
     RUN,
     Absolute,
     DataAt,
@@ -41,7 +41,7 @@ def export(
     crate: Annotated[Path, typer.Option("--crate", help="file to write (.zip)", show_default=False)],
     with_data: Annotated[bool, typer.Option("--with-data", help="put the input data in it, too")] = False,
     data: DataAt = None,
-    as_json: Annotated[bool, JSON] = False,
+    as_json: Json = False,
 ) -> None:
     """Write a run as a Workflow Run RO-Crate: record, code at its commit, input data or their hashes."""
     if data and not with_data:
@@ -82,7 +82,7 @@ def reproduce(
     timeout: Timeout = None,
     allow_environment_change: OtherPackages = False,
     junit: JUnit = None,
-    as_json: Annotated[bool, JSON] = False,
+    as_json: Json = False,
 ) -> None:
     """Run the run of a crate again, in any folder, and compare what comes out; it runs the code of the crate.
 
@@ -105,7 +105,7 @@ def import_(
     paths: Annotated[
         list[Path], typer.Argument(help="records, folders of records (.cascada), or crates", show_default=False)
     ],
-    as_json: Annotated[bool, JSON] = False,
+    as_json: Json = False,
 ) -> None:
     """Take runs that were recorded elsewhere among this project's, every hash checked."""
     settings = enter()

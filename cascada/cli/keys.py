@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cascada.cli.context import enter
+from cascada.cli.options import Json
 from cascada.cli.render import show_table, stderr, stdout
 
 app = typer.Typer(no_args_is_help=True, help="API keys of the service; a running one that has keys follows changes.")
@@ -36,7 +37,7 @@ def add(
 
 
 @app.command("ls")
-def list_keys(as_json: Annotated[bool, typer.Option("--json", help="print as JSON")] = False) -> None:
+def list_keys(as_json: Json = False) -> None:
     """List the keys, without what opens the service."""
     from serving.keys import read_keys
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cascada.cli.context import enter
+from cascada.cli.options import Json
 from cascada.cli.render import show_verdict, stdout
 from cascada.cli.render_models import show_comparison, show_history, show_listing, show_version
 from cascada.errors import ConfigError
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Models in the registry.", no_args_is_help=True)
 
-JSON = typer.Option("--json", help="print as JSON")
 MODEL = typer.Argument(metavar="MODEL[@ALIAS|@VERSION]", help="such as demo@champion or demo@3; MODEL: its champion")
 
 
@@ -32,7 +32,7 @@ def promote(
     force: Annotated[
         bool, typer.Option("--force", help="make it champion against its verdict; needs --reason and is recorded")
     ] = False,
-    as_json: Annotated[bool, JSON] = False,
+    as_json: Json = False,
 ) -> None:
     """Judge a registered version against the champion of today; the verdict decides. Exits with 1 when it refuses."""
     enter()
@@ -52,7 +52,7 @@ def rollback(
     to: Annotated[
         int | None, typer.Option("--to", metavar="VERSION", help="which former champion; the last one when omitted")
     ] = None,
-    as_json: Annotated[bool, JSON] = False,
+    as_json: Json = False,
 ) -> None:
     """Make a former champion champion again: alias, deployment and running service."""
     enter()
@@ -83,7 +83,7 @@ def _report(done: Promotion, standing: str, *, as_json: bool) -> None:
 
 
 @app.command("ls")
-def list_(as_json: Annotated[bool, JSON] = False) -> None:
+def list_(as_json: Json = False) -> None:
     """List the registered models and their versions."""
     enter()
     from cascada.registry.inventory import list_versions
@@ -98,7 +98,7 @@ def list_(as_json: Annotated[bool, JSON] = False) -> None:
 
 
 @app.command()
-def show(model: Annotated[str, MODEL], as_json: Annotated[bool, JSON] = False) -> None:
+def show(model: Annotated[str, MODEL], as_json: Json = False) -> None:
     """Show a version: where it came from, its verdict, score and verification, and the history of its model."""
     enter()
     from cascada.registry.inventory import describe
@@ -111,7 +111,7 @@ def show(model: Annotated[str, MODEL], as_json: Annotated[bool, JSON] = False) -
 
 
 @app.command()
-def diff(one: Annotated[str, MODEL], other: Annotated[str, MODEL], as_json: Annotated[bool, JSON] = False) -> None:
+def diff(one: Annotated[str, MODEL], other: Annotated[str, MODEL], as_json: Json = False) -> None:
     """Tell what differs between two versions: verdicts, metrics, specs, and their runs as `cascada diff` does."""
     enter()
     from cascada.registry.inventory import compare

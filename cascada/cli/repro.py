@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cascada.cli.context import enter
+from cascada.cli.options import Json
 from cascada.cli.render import stderr, stdout
 from cascada.cli.render_runs import show_diff, show_score, show_verification
 from cascada.errors import ConfigError
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from cascada.settings import Settings
 
 RUN = typer.Argument(metavar="RUN", help="id of a run (or a beginning of it), MLflow run id, or MODEL@ALIAS")
-JSON = typer.Option("--json", help="print as JSON")
 
 # The options of `verify` and `reproduce`.
 LevelOf = Annotated[str, typer.Option("--level", help="hashes: look, run nothing; replay: run again and compare")]
@@ -43,7 +43,7 @@ JUnit = Annotated[Path | None, typer.Option("--junit", help="write JUnit XML", s
 
 def score(
     run: Annotated[str, RUN],
-    as_json: Annotated[bool, JSON] = False,
+    as_json: Json = False,
     require: Annotated[
         int | None, typer.Option("--require", min=0, max=3, help="exit with 1 when any aspect is below this level")
     ] = None,
@@ -77,7 +77,7 @@ def verify(
     timeout: Timeout = None,
     allow_environment_change: OtherPackages = False,
     junit: JUnit = None,
-    as_json: Annotated[bool, JSON] = False,
+    as_json: Json = False,
 ) -> None:
     """Run a recorded run again, from its commit, data, packages and seed, and compare what comes out.
 
@@ -165,7 +165,7 @@ def tell(verification: Verification, *, junit: Path | None, as_json: bool) -> No
 def diff(
     one: Annotated[str, RUN],
     other: Annotated[str, RUN],
-    as_json: Annotated[bool, JSON] = False,
+    as_json: Json = False,
     html: Annotated[Path | None, typer.Option("--html", help="write a page", show_default=False)] = None,
     trace: Annotated[
         bool, typer.Option("--trace", help="find the first step at which two traced trainings part, and why")

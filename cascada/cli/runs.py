@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from cascada.cli.context import enter
+from cascada.cli.options import Json
 from cascada.cli.render import show_table, stdout
 from cascada.errors import PlatformError
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from cascada.repro.record import RunRecord
 
 app = typer.Typer(help="Recorded runs, and their copies in MLflow.", invoke_without_command=True)
-
-Json = Annotated[bool, typer.Option("--json", help="print as JSON")]
 
 
 @app.callback()

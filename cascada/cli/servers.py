@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from cascada.cli.context import enter
+from cascada.cli.options import Json
 from cascada.cli.render import show_facts, stdout
 from cascada.errors import ConfigError, PlatformError, nearest
 from cascada.settings import Settings, process_environment
@@ -113,7 +114,7 @@ def _addresses(settings: Settings) -> dict[str, str]:
     return {s.name: s.url + (f"  ({s.what})" if s.what else "") for s in platform.running(settings).values()}
 
 
-def status(as_json: Annotated[bool, typer.Option("--json", help="print as JSON")] = False) -> None:
+def status(as_json: Json = False) -> None:
     """List the servers that run."""
     from cascada import platform
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cascada.cli.context import enter
+from cascada.cli.options import AllowInvalid, InputFolder, Json, Overrides, Refresh, Verbose
 from cascada.cli.render import pages, show_facts, show_outcome, stderr, stdout
 from cascada.config import Experiment, load_experiment
 from cascada.jobs.tracing import DEFAULT_EVERY
@@ -19,17 +20,10 @@ if TYPE_CHECKING:
 
 def train(
     experiment: Annotated[Path, typer.Argument(help="experiment file (YAML)", show_default=False)],
-    data: Annotated[Path | None, typer.Option("--data", help="folder of the input files", show_default=False)] = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", help="a value on top of the file: dotted.key=value")
-    ] = None,
-    allow_invalid_data: Annotated[
-        bool,
-        typer.Option(
-            "--allow-invalid-data", help="go on although a suite refuses the data; the model can never be promoted"
-        ),
-    ] = False,
-    refresh: Annotated[bool, typer.Option("--refresh", help="ignore cached results")] = False,
+    data: InputFolder = None,
+    overrides: Overrides = None,
+    allow_invalid_data: AllowInvalid = False,
+    refresh: Refresh = False,
     resume: Annotated[
         bool,
         typer.Option("--resume", help="go on with an interrupted fit; the model is the same as if it had not been"),
@@ -37,8 +31,8 @@ def train(
     trace: Annotated[
         bool, typer.Option("--trace", help="trace the fit step by step, for `cascada diff --trace`")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="print the outcome as JSON")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="show the flow's log")] = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
 ) -> None:
     """Train an experiment: ingest, train, evaluate, release, as one Prefect flow."""
     settings = enter(verbose=verbose)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cascada.cli.context import enter
+from cascada.cli.options import AllowInvalid, InputFolder, Json, Overrides, Refresh, Verbose
 from cascada.cli.render import pages, show_facts, show_outcome, show_table, stdout
 from cascada.cli.train import ensure_prefect
 from cascada.config import load_experiment
@@ -24,26 +25,19 @@ def tune(
     experiment: Annotated[
         Path, typer.Argument(help="experiment file (YAML) with a section `search`", show_default=False)
     ],
-    data: Annotated[Path | None, typer.Option("--data", help="folder of the input files", show_default=False)] = None,
+    data: InputFolder = None,
     trials: Annotated[int | None, typer.Option(min=1, help="trials, in place of those of the file")] = None,
     best: Annotated[
         Path | None, typer.Option("--best", help="file to write the winning experiment to", show_default=False)
     ] = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", help="a value on top of the file: dotted.key=value")
-    ] = None,
-    allow_invalid_data: Annotated[
-        bool,
-        typer.Option(
-            "--allow-invalid-data", help="go on although a suite refuses the data; the model can never be promoted"
-        ),
-    ] = False,
-    refresh: Annotated[bool, typer.Option("--refresh", help="ignore cached results")] = False,
+    overrides: Overrides = None,
+    allow_invalid_data: AllowInvalid = False,
+    refresh: Refresh = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="let trials of an earlier search of the same space and data count")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="print the outcome as JSON")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="show the flow's log")] = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
 ) -> None:
     """Search the space of an experiment on its validation partition; train, judge and register the best."""
     settings = enter(verbose=verbose)
