@@ -43,10 +43,8 @@ def serve_champion(model: str, *, processes: int = 1) -> str:
         raise ConfigError("the champion is what is served", expected="the name of a model alone", got=model)
     settings, package = load_settings(), follow_registry(model)
     names = ["service", *(f"service-{number}" for number in range(2, processes + 1))]
-    running = platform.running(settings)
-    others = [one for one in platform.services(settings) if one.what != model or one.name not in names]
-    strange = [one for name, one in running.items() if name == "canary" and one.what != model]
-    platform.stop(settings, [one.name for one in (*others, *strange)])
+    asked = [one for one in platform.running(settings).values() if one.name.partition("-")[0] in {"service", "canary"}]
+    platform.stop(settings, [one.name for one in asked if one.what != model or one.name not in {*names, "canary"}])
     for name in names:
         platform.require_free_port(settings, name)
     bento = build_bento(package.bundle.folder, package.identity, key=signing_key(settings))
@@ -58,11 +56,8 @@ def serve_champion(model: str, *, processes: int = 1) -> str:
 
 
 def serve_canary(model: str, number: int) -> str:
-    """Serve another version of a model at the canary's port, and return its address."""
+    """Serve another version of the model that is served at the canary's port, and return its address."""
     settings, package = load_settings(), deploy_canary(model, number)
-    known = platform.running(settings).get("canary")
-    if known is not None and known.what != model:
-        platform.stop(settings, ["canary"])
     bento = build_bento(package.bundle.folder, package.identity, key=signing_key(settings))
     log, served = settings.prediction_log(model), settings.canaries / model
     server = platform.start_service(

@@ -14,6 +14,7 @@ from pydantic import JsonValue
 
 from cascada.config import Experiment
 from cascada.errors import InvalidDataError
+from cascada.evaluation.calibration import log_loss
 from cascada.evaluation.separation import roc_auc
 from cascada.registry.export import Inference
 from cascada.training.dataset import Sample
@@ -92,8 +93,7 @@ def judge(fitted: FittedModel, sample: Sample, metric: str, *, normal: list[bool
     if metric == "accuracy":
         return float((probabilities.argmax(axis=1) == sample.labels).mean())
     if metric == "log_loss":
-        share = probabilities[np.arange(sample.labels.size), sample.labels]
-        return float(np.log(1.0 / np.maximum(share, 1e-300)).mean())
+        return log_loss(probabilities, sample.labels, np.ones(sample.labels.size))
     strange = ~np.asarray(normal)[sample.labels]
     auc = roc_auc(scores, strange, np.ones(scores.size))
     if not np.isfinite(auc):

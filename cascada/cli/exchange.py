@@ -26,9 +26,9 @@ from cascada.cli.repro import (
     Timeout,
     ask,
     report,
-    start_prefect,
     tell,
 )
+from cascada.cli.train import ensure_prefect
 from cascada.errors import ArtifactError, ConfigError
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def reproduce(
         level, (tolerance, absolute), seeds=seeds, ignore=ignore, data=data, timeout_s=timeout,
         allow_environment_change=allow_environment_change,
     )  # fmt: skip
-    found, kept = reproduce_run(crate, request, settings, report=report, prepare=lambda: start_prefect(settings))
+    found, kept = reproduce_run(crate, request, settings, report=report, prepare=lambda: ensure_prefect(settings))
     tell(found, junit=junit, as_json=as_json)
     stderr.print(f"record and verification are kept in {kept}", markup=False, soft_wrap=True)
     sys.exit(found.verdict.exit_code)

@@ -13,12 +13,12 @@ from cascada.cli.context import enter
 from cascada.cli.options import Json
 from cascada.cli.render import stderr, stdout
 from cascada.cli.render_runs import show_diff, show_score, show_verification
+from cascada.cli.train import ensure_prefect
 from cascada.errors import ConfigError
 
 if TYPE_CHECKING:
     from cascada.jobs.verify import Request
     from cascada.repro.verification import Verification
-    from cascada.settings import Settings
 
 RUN = typer.Argument(metavar="RUN", help="id of a run (or a beginning of it), MLflow run id, or MODEL@ALIAS")
 
@@ -94,7 +94,7 @@ def verify(
     with tempfile.TemporaryDirectory(prefix="cascada-record-") as scratch:
         found = locate(run, settings, Path(scratch))
         if level == "replay" and found.record.manifest.kind == "experiment":
-            start_prefect(settings)
+            ensure_prefect(settings)
         verification = verify_run(
             found.record, request, settings, registered_sha256=found.registered_sha256, report=report
         )
@@ -136,13 +136,6 @@ def ask(
         seeds=seeds, ignore=tuple(ignore or ()), data=data.resolve() if data else None, timeout_s=timeout_s,
         allow_environment_change=allow_environment_change,
     )  # fmt: skip
-
-
-def start_prefect(settings: Settings) -> None:
-    """Start the server that the replay of an experiment needs, if none answers."""
-    from cascada.cli.train import ensure_prefect
-
-    ensure_prefect(settings)
 
 
 def report(what: str) -> None:

@@ -2,7 +2,7 @@
 
 from cascada.config.baselines import Baselines
 from cascada.config.dataset import Dataset, Expectations
-from cascada.config.experiment import Experiment, Gate, Mode, Split, load_experiment, override_value
+from cascada.config.experiment import Experiment, Gate, Mode, Split, load_experiment, override_value, put_value
 from cascada.config.models import (
     Anomaly,
     DeepAutoencoder,
@@ -73,6 +73,7 @@ __all__ = [
     "VariationalAutoencoder",
     "load_experiment",
     "override_value",
+    "put_value",
     "read_yaml",
     "validate_section",
 ]

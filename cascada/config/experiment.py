@@ -140,12 +140,24 @@ def override_value(data: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise ConfigError("--set takes dotted.key=value", got=override)
+    try:
+        value = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:  # a date that no calendar has is a ValueError
+        raise ConfigError("the value of --set cannot be read as YAML", where=override, got=str(error)) from error
+    put_value(data, key, value)
+
+
+def put_value(data: dict[str, Any], key: str, value: Any) -> None:
+    """Put a value into plain data at a dotted key, in place.
+
+    Raises
+    ------
+    ConfigError
+        If the key goes below a value that holds no keys.
+    """
     *parents, last = key.split(".")
     for parent in parents:
         data = data.setdefault(parent, {})
         if not isinstance(data, dict):
-            raise ConfigError("--set goes below a value that holds no keys", where=key, got=f"{parent}={data!r}")
-    try:
-        data[last] = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:  # a date that no calendar has is a ValueError
-        raise ConfigError("the value of --set cannot be read as YAML", where=override, got=str(error)) from error
+            raise ConfigError("a key goes below a value that holds no keys", where=key, got=f"{parent}={data!r}")
+    data[last] = value

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from cascada.config import Experiment, Range, Search, Values, validate_section
+from cascada.config import Experiment, Range, Search, Values, put_value, validate_section
 from cascada.errors import ConfigError, nearest
 from cascada.training.traces import shape_of
 
@@ -63,11 +63,7 @@ def with_values(experiment: Experiment, values: Mapping[str, JsonValue], *, wher
     """
     plain = _plain(experiment)
     for key, value in values.items():
-        *parents, last = key.split(".")
-        section = plain
-        for parent in parents:
-            section = section[parent]
-        section[last] = value
+        put_value(plain, key, value)
     return validate_section(Experiment, plain, where)
 
 

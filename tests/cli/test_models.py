@@ -8,8 +8,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from bundles import export
-from registered import FAILED, PASSED, Registry, project
+from registered import FAILED, PASSED, Registry, toy_project
 from typer.testing import CliRunner, Result
 
 from cascada.cli.main import app
@@ -18,7 +17,6 @@ from cascada.registry import promotion
 from cascada.registry.deployment import current, history
 from cascada.registry.package import open_package
 from cascada.registry.promotion import Decision
-from cascada.settings import Settings, process_environment
 from cascada.tracking import models
 from cascada.tracking.models import CHALLENGER, CHAMPION, ModelVersion
 from flows.deployment import deploy_champion
@@ -29,14 +27,8 @@ SHIFTER = Decision(by="shifter", reason="a storm")
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
-    root = project(tmp_path_factory.mktemp("project") / "toy")
-    settings = Settings(root=root)  # type: ignore[call-arg]
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in process_environment(settings).items():
-            patch.setenv(name, value)
-        patch.setenv("CASCADA_ROOT", str(root))
-        settings.home.mkdir()
-        yield Registry(root, export(tmp_path_factory.mktemp("bundle")).folder)
+    with toy_project(tmp_path_factory.mktemp("project")) as made:
+        yield made
 
 
 @pytest.fixture

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from itertools import count
 
 import pytest
-from bundles import export
 from projects import free_port
-from registered import PASSED, Registry, project
+from registered import PASSED, Registry, toy_project
 from typer.testing import CliRunner
 
 from cascada.cli.main import app
@@ -18,7 +17,7 @@ from cascada.cli.servers import _champions
 from cascada.errors import ConfigError, PlatformError
 from cascada.registry import promotion
 from cascada.registry.deployment import SHADOW, current
-from cascada.settings import Settings, process_environment
+from cascada.settings import Settings
 from flows.deployment import deploy_champion, follow_registry
 
 NAMES = count()
@@ -26,14 +25,8 @@ NAMES = count()
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
-    root = project(tmp_path_factory.mktemp("project") / "toy")
-    settings = Settings(root=root)  # type: ignore[call-arg]
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in process_environment(settings).items():
-            patch.setenv(name, value)
-        patch.setenv("CASCADA_ROOT", str(root))
-        settings.home.mkdir()
-        yield Registry(root, export(tmp_path_factory.mktemp("bundle")).folder)
+    with toy_project(tmp_path_factory.mktemp("project")) as made:
+        yield made
 
 
 @pytest.fixture

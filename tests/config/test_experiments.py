@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from projects import REPOSITORY
+from projects import REPOSITORY, TOY_EXPERIMENT
 
 from cascada.config import Experiment, SimulatorSource, TextSource, load_experiment
 from cascada.config.catalog import find_entry, read_catalog
@@ -19,14 +19,6 @@ from cascada.training.dataset import check_names
 SHIPPED = sorted((REPOSITORY / "flows/experiments").glob("*.yaml"))
 CATALOG = REPOSITORY / "data" / "catalog.yaml"
 
-SIMULATED: dict[str, Any] = {
-    "name": "toy",
-    "seed": 7,
-    "source": {"kind": "simulator", "showers": 1000},
-    "features": ["lg_energy", "muon_residual"],
-    "model": {"kind": "deep"},
-    "gate": {"min_accuracy": 0.5, "min_anomaly_auc": 0.6},
-}
 TEXT: dict[str, Any] = {
     "kind": "text", "origin": "zenodo.org/17", "licence": "CC0", "citation": "Doe 2020",
     "files": {"p": "p.txt", "photon": "photon.txt"}, "columns": {"shower_id": {"column": 0}},
@@ -35,7 +27,7 @@ TEXT: dict[str, Any] = {
 
 def changed(*changes: tuple[str, Any]) -> dict[str, Any]:
     """The toy experiment with values put at dotted keys."""
-    data = copy.deepcopy(SIMULATED)
+    data = copy.deepcopy(TOY_EXPERIMENT)
     for key, value in changes:
         *parents, last = key.split(".")
         section = data
@@ -58,7 +50,7 @@ def refusal(path: Path, *overrides: str) -> ConfigError:
 
 
 def test_defaults_stand_in_the_code(tmp_path: Path) -> None:
-    experiment = load_experiment(write(tmp_path, SIMULATED))
+    experiment = load_experiment(write(tmp_path, TOY_EXPERIMENT))
     assert isinstance(experiment.source, SimulatorSource)
     assert experiment.source.primaries == ("photon", "p", "He", "N", "Fe")
     assert experiment.reference == ("p", "He", "N", "Fe")
@@ -153,7 +145,7 @@ def test_values_that_contradict_each_other(tmp_path: Path, changes: list[tuple[s
 
 
 def test_a_missing_key_and_how_many_problems_more(tmp_path: Path) -> None:
-    path = write(tmp_path, {name: value for name, value in SIMULATED.items() if name not in {"seed", "gate"}})
+    path = write(tmp_path, {name: value for name, value in TOY_EXPERIMENT.items() if name not in {"seed", "gate"}})
     error = refusal(path)
     assert error.what.startswith("seed: ")
     assert "(1 more problem)" in error.what
@@ -171,14 +163,14 @@ def test_a_missing_key_and_how_many_problems_more(tmp_path: Path) -> None:
     ],
 )
 def test_overrides_stand_above_the_file(tmp_path: Path, override: str, value: object) -> None:
-    found: object = load_experiment(write(tmp_path, SIMULATED), [override])
+    found: object = load_experiment(write(tmp_path, TOY_EXPERIMENT), [override])
     for name in override.partition("=")[0].split("."):
         found = getattr(found, name)
     assert found == value
 
 
 def test_the_last_override_wins(tmp_path: Path) -> None:
-    assert load_experiment(write(tmp_path, SIMULATED), ["seed=8", "seed=9"]).seed == 9
+    assert load_experiment(write(tmp_path, TOY_EXPERIMENT), ["seed=8", "seed=9"]).seed == 9
 
 
 @pytest.mark.parametrize(
@@ -193,19 +185,19 @@ def test_the_last_override_wins(tmp_path: Path) -> None:
     ],
 )
 def test_a_malformed_override(tmp_path: Path, override: str, told: str) -> None:
-    assert told in str(refusal(write(tmp_path, SIMULATED), override))
+    assert told in str(refusal(write(tmp_path, TOY_EXPERIMENT), override))
 
 
 @pytest.mark.parametrize("override", ["features=[lg_energy", "name='toy", "name=\x00", "seed=2020-13-45"])
 def test_an_override_that_is_no_yaml(tmp_path: Path, override: str) -> None:
-    error = refusal(write(tmp_path, SIMULATED), override)
+    error = refusal(write(tmp_path, TOY_EXPERIMENT), override)
     assert error.what == "the value of --set cannot be read as YAML"
     assert error.where == override
     assert error.got
 
 
 def test_a_missing_file_names_the_nearest(tmp_path: Path) -> None:
-    path = write(tmp_path, SIMULATED)
+    path = write(tmp_path, TOY_EXPERIMENT)
     error = refusal(tmp_path / "toi.yaml")
     assert error.where == str(tmp_path / "toi.yaml")
     assert error.hint == f"did you mean {path}?"
@@ -254,7 +246,7 @@ def test_text_sources_may_leave_primaries_out(tmp_path: Path) -> None:
 
 
 def test_a_data_set_of_the_catalogue_brings_source_repair_and_suites(tmp_path: Path) -> None:
-    named = {key: value for key, value in SIMULATED.items() if key != "source"} | {"dataset": "composition"}
+    named = {key: value for key, value in TOY_EXPERIMENT.items() if key != "source"} | {"dataset": "composition"}
     experiment = load_experiment(write(tmp_path, named), catalog=CATALOG)
     entry = find_entry(read_catalog(CATALOG), "composition").dataset
     assert (experiment.source, experiment.repair, experiment.expectations) == (
@@ -268,7 +260,7 @@ def test_a_data_set_of_the_catalogue_brings_source_repair_and_suites(tmp_path: P
 
 
 def test_an_unknown_data_set_names_the_nearest(tmp_path: Path) -> None:
-    named = {key: value for key, value in SIMULATED.items() if key != "source"} | {"dataset": "compositon"}
+    named = {key: value for key, value in TOY_EXPERIMENT.items() if key != "source"} | {"dataset": "compositon"}
     with pytest.raises(ConfigError, match="'compositon'") as caught:
         load_experiment(write(tmp_path, named), catalog=CATALOG)
     assert "did you mean composition" in caught.value.hint

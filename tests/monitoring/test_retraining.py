@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import io
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -13,18 +11,16 @@ from typing import Any
 
 import httpx
 import polars as pl
-import pyarrow as pa
 import pytest
 import yaml
 from agents import working
 from projects import Project
-from services import application, client
+from services import answer_table
 
 from cascada.config import SimulatorSource
 from cascada.data.sources.simulator import simulate
 from cascada.registry.promotion import read_verdict
 from cascada.tracking import models
-from serving.tables import ARROW_STREAM
 
 pytestmark = pytest.mark.slow
 
@@ -78,18 +74,9 @@ def answer_showers(project: Project, seed: int, muons: float = 1.0) -> None:
     """Have the deployed model answer ordinary showers into its prediction log."""
     showers = simulated(seed).filter(pl.col("primary") != "photon").select(*COLUMNS)
     table = showers.with_columns(pl.col("n_mu") * muons).to_arrow()
-    body, settings = io.BytesIO(), project.settings
-    with pa.ipc.new_stream(body, table.schema) as writer:
-        writer.write_table(table)
-    running = application(settings.served / "growing", settings.trusted, log=settings.prediction_log("growing"))
-
-    async def ask() -> httpx.Response:
-        async with client(running) as http:
-            return await http.post("/predict/batch", content=body.getvalue(), headers={"Content-Type": ARROW_STREAM})
-
-    assert asyncio.run(ask()).status_code == 200
-    assert running._log is not None
-    running._log.close()
+    settings, log = project.settings, project.settings.prediction_log("growing")
+    assert log is not None
+    answer_table(settings.served / "growing", settings.trusted, table, log=log)
 
 
 def watch(project: Project, parameters: dict[str, Any]) -> None:

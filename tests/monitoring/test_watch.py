@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 import os
 import shutil
@@ -18,10 +17,10 @@ import httpx
 import polars as pl
 import pyarrow as pa
 import pytest
-from bundles import export, observables
+from bundles import observables
 from projects import REPOSITORY
-from registered import PASSED, Registry, project
-from services import application, client
+from registered import PASSED, toy_project
+from services import answer_table
 from typer.testing import CliRunner, Result
 
 from cascada.cli.main import app
@@ -31,9 +30,8 @@ from cascada.monitoring.drift import Drift
 from cascada.monitoring.watch import keep_drift, read_record
 from cascada.overview.page import make_app
 from cascada.registry import promotion
-from cascada.settings import Settings, process_environment
+from cascada.settings import Settings
 from flows.deployment import deploy_champion
-from serving.tables import ARROW_STREAM
 
 WIDE = Domain(ranges={"energy_eev": (0.99, 320.0)})
 FLOW = "from flows.monitoring import watch_drift; print(watch_drift(('toy',)))"
@@ -42,16 +40,9 @@ FLOW = "from flows.monitoring import watch_drift; print(watch_drift(('toy',)))"
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """A project whose toy model is champion and deployed."""
-    root = project(tmp_path_factory.mktemp("project") / "toy")
-    settings = Settings(root=root)  # type: ignore[call-arg]
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in process_environment(settings).items():
-            patch.setenv(name, value)
-        patch.setenv("CASCADA_ROOT", str(root))
-        settings.home.mkdir()
-        registry = Registry(root, export(tmp_path_factory.mktemp("bundle"), WIDE).folder)
+    with toy_project(tmp_path_factory.mktemp("project"), domain=WIDE) as registry:
         deploy_champion(promotion.promote(registry.register("toy"), PASSED))
-        yield settings
+        yield Settings(root=registry.root)  # type: ignore[call-arg]
 
 
 @pytest.fixture
@@ -64,18 +55,7 @@ def settings(deployed: Settings) -> Settings:
 def serve(settings: Settings, seed: int, **factors: float) -> None:
     """Have the service answer some showers, and stop it."""
     showers = {name: values * factors.get(name, 1.0) for name, values in observables(12_000, seed).items()}
-    body = io.BytesIO()
-    with pa.ipc.new_stream(body, pa.table(showers).schema) as writer:
-        writer.write_table(pa.table(showers))
-    running = application(settings.served / "toy", settings.trusted, log=log_of(settings))
-
-    async def ask() -> httpx.Response:
-        async with client(running) as http:
-            return await http.post("/predict/batch", content=body.getvalue(), headers={"Content-Type": ARROW_STREAM})
-
-    assert asyncio.run(ask()).status_code == 200
-    assert running._log is not None
-    running._log.close()
+    answer_table(settings.served / "toy", settings.trusted, pa.table(showers), log=log_of(settings))
 
 
 def log_of(settings: Settings) -> Path:

@@ -33,6 +33,15 @@ SMALL = (
     *("--set", "shifts={hadronic_models: [EPOS-LHC], muon_scales: [], ageing_years: []}"),
 )
 """Arguments of a training that takes seconds and still makes a champion."""
+TOY_EXPERIMENT: dict[str, Any] = {
+    "name": "toy",
+    "seed": 7,
+    "source": {"kind": "simulator", "showers": 1000},
+    "features": ["lg_energy", "muon_residual"],
+    "model": {"kind": "deep"},
+    "gate": {"min_accuracy": 0.5, "min_anomaly_auc": 0.6},
+}
+"""What an experiment file must say, and nothing more."""
 
 
 @dataclass(frozen=True)

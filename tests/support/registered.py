@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bundles import LINEAGE
+import pytest
+from bundles import LINEAGE, export
 from repositories import git, repository
 
+from cascada.evaluation.domain import Domain
 from cascada.evaluation.gates import Check, Verdict
 from cascada.evaluation.metrics import wilson
 from cascada.registry import promotion
@@ -16,12 +20,26 @@ from cascada.registry.bundle import BundleSpec
 from cascada.repro.environment import CodeState, Software, hardware
 from cascada.repro.fingerprint import file_sha256
 from cascada.repro.manifest import Manifest, write_manifest
+from cascada.settings import Settings, process_environment
 from cascada.tracking import runs
 from cascada.tracking.models import ModelVersion
 
 GOOD = Check(name="accuracy", passed=True, required="lower end >= 0.7", measured="0.750 [0.740, 0.760]")
 BAD = Check(name="anomaly AUC", passed=False, required="lower end >= 0.9", measured="0.850 [0.840, 0.860]")
 PASSED, FAILED = Verdict(checks=(GOOD,)), Verdict(checks=(GOOD, BAD))
+
+
+@contextmanager
+def toy_project(folder: Path, *, domain: Domain | None = None) -> Iterator[Registry]:
+    """Work in a project without a version, made below a folder: its settings and stores are those of this process."""
+    root = project(folder / "toy")
+    settings = Settings(root=root)  # type: ignore[call-arg]
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in process_environment(settings).items():
+            patch.setenv(name, value)
+        patch.setenv("CASCADA_ROOT", str(root))
+        settings.home.mkdir()
+        yield Registry(root, export(folder / "bundle", *([domain] if domain else [])).folder)
 
 
 def project(root: Path) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import os
 import subprocess
 import sys
@@ -11,6 +13,7 @@ from typing import Any
 
 import httpx
 import psutil
+import pyarrow as pa
 from projects import REPOSITORY, free_port
 
 from cascada.registry.bundle import Bundle
@@ -18,6 +21,7 @@ from serving.app import Application
 from serving.limits import Door
 from serving.model import ModelSlot
 from serving.settings import ServiceSettings
+from serving.tables import ARROW_STREAM
 
 EVENT = {"energy_eev": 10.0, "zenith_deg": 38.0, "n_mu": 5.5e7, "n_em": 3.1e10, "xmax_g_cm2": 750.0}
 
@@ -96,6 +100,22 @@ def client(app: Application, **options: Any) -> httpx.AsyncClient:
     """Ask an application in this process."""
     transport = httpx.ASGITransport(app=app, client=("127.0.0.1", 5000))
     return httpx.AsyncClient(transport=transport, base_url="http://service", **options)
+
+
+def answer_table(served: Path, keys: Path, table: pa.Table, *, log: Path) -> None:
+    """Have the model of a deployment folder answer a table into a prediction log, and stop."""
+    body = io.BytesIO()
+    with pa.ipc.new_stream(body, table.schema) as writer:
+        writer.write_table(table)
+    running = application(served, keys, log=log)
+
+    async def ask() -> httpx.Response:
+        async with client(running) as http:
+            return await http.post("/predict/batch", content=body.getvalue(), headers={"Content-Type": ARROW_STREAM})
+
+    assert asyncio.run(ask()).status_code == 200
+    assert running._log is not None
+    running._log.close()
 
 
 def offline(bundle: Bundle, observables: dict[str, Any]) -> dict[str, Any]:

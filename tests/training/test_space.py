@@ -9,26 +9,18 @@ from typing import Any
 
 import pytest
 import yaml
-from projects import DEMO, REPOSITORY
+from projects import DEMO, REPOSITORY, TOY_EXPERIMENT
 
 from cascada.config import Experiment, load_experiment
 from cascada.errors import ConfigError
 from cascada.training.space import require_search, with_values, without_search
 
-PLAIN: dict[str, Any] = {
-    "name": "toy",
-    "seed": 7,
-    "source": {"kind": "simulator", "showers": 1000},
-    "features": ["lg_energy", "muon_residual"],
-    "model": {"kind": "deep"},
-    "gate": {"min_accuracy": 0.5, "min_anomaly_auc": 0.6},
-}
 RATE = {"training.learning_rate": {"low": "1e-4", "high": "1e-1", "log": True}}
 
 
 def load(folder: Path, space: dict[str, Any], *overrides: str, **search: Any) -> Experiment:
     path = folder / "toy.yaml"
-    path.write_text(yaml.safe_dump(PLAIN | {"search": {"space": space} | search}, sort_keys=False))
+    path.write_text(yaml.safe_dump(TOY_EXPERIMENT | {"search": {"space": space} | search}, sort_keys=False))
     return load_experiment(path, overrides)
 
 
